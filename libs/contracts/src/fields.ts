@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+/** Name of a tenant in the tenant file. */
+export const tenantName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/)
+  .meta({ description: 'Tenant, as named in the tenant file', examples: ['demo'] });
+
+export const timestamp = z.iso
+  .datetime({ offset: true })
+  .meta({ description: 'RFC 3339', examples: ['2026-11-24T18:00:00.123Z'] });
+
+export const idempotencyKey = z
+  .string()
+  .min(1)
+  .max(255)
+  .meta({ description: 'Unique per tenant; a repeat is answered with what the first one made' });
+
+/** Free key-value pairs of the caller, handed back in every event. */
+export const metadata = z
+  .record(z.string().max(100), z.string().max(1000))
+  .refine((value) => Object.keys(value).length <= 50, 'at most 50 entries')
+  .meta({ description: 'Handed back in every event of this request' });
+
+export const lane = z
+  .enum(['critical', 'transactional', 'bulk'])
+  .meta({ description: 'critical (codes, alerts) is never behind bulk' });
+
+export const isoDuration = z.iso.duration().meta({ description: 'ISO 8601 duration', examples: ['PT60S'] });
+
+export const decimalString = z
+  .string()
+  .regex(/^\d{1,9}(\.\d{1,6})?$/)
+  .meta({ examples: ['0.05'] });
+
+/** How a failure is told to callers: from the error catalogue, never a raw provider text alone. */
+export const failure = z
+  .object({
+    code: z.union([z.int(), z.string()]).meta({ description: "The provider's error code, or ours as a word" }),
+    class: z.enum(['retryable', 'terminal', 'compliance', 'configuration', 'fraud', 'rate', 'unknown']),
+    title: z.string(),
+    remedy: z.string(),
+  })
+  .meta({ id: 'Failure', description: 'Why it failed, and what to do about it' });
+
+export type Lane = z.output<typeof lane>;
+export type Failure = z.output<typeof failure>;
+export type Metadata = z.output<typeof metadata>;
