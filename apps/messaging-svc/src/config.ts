@@ -1,0 +1,60 @@
+import { publicBaseUrlFault } from '@signalbox/twilio';
+import { z } from 'zod';
+
+const ms = (byDefault: number, description: string) =>
+  z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(byDefault)
+    .meta({ description: `${description}, in milliseconds` });
+
+export const databaseUrl = z
+  .url({ protocol: /^postgres(ql)?$/ })
+  .meta({ description: 'postgres://user:password@host:port/database' });
+
+/** The environment of messaging-svc, beside what every service and the Kafka client read. */
+export const messagingConfig = z
+  .object({
+    DATABASE_URL: databaseUrl,
+    DATABASE_POOL_SIZE: z.coerce.number().int().min(4).max(200).default(10),
+    KAFKA_BROKERS: z.string().min(1).meta({ description: 'host:port, comma-separated' }),
+    KAFKA_GROUP_ID: z.string().min(1).default('messaging-svc'),
+    TENANTS_FILE: z.string().min(1).default('config/tenants.yaml'),
+    PUBLIC_BASE_URL: z
+      .string()
+      .superRefine((base, context) => {
+        const fault = publicBaseUrlFault(base);
+        if (fault) context.addIssue({ code: 'custom', message: fault });
+      })
+      .meta({ description: 'where the provider reaches webhook-ingest' }),
+    MIGRATE_ON_START: z.enum(['true', 'false']).default('false'),
+    DISPATCH_CONCURRENCY: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(1000)
+      .default(64)
+      .meta({ description: 'calls to the provider under way at once' }),
+    DISPATCH_POLL_MS: ms(500, 'how soon messages accepted by other replicas are seen'),
+    PROVIDER_TIMEOUT_MS: ms(10_000, 'how long an answer of the provider is waited for'),
+    ATTEMPT_LEASE_MS: ms(30_000, 'after which an attempt without an answer is in doubt'),
+    IN_DOUBT_SETTLE_MS: ms(
+      15_000,
+      "how long an attempt in doubt is left alone, so that it can show up in the provider's list",
+    ),
+    RETRY_BASE_MS: ms(500, 'ceiling of the first back-off'),
+    RETRY_MAX_MS: ms(300_000, 'ceiling of any back-off'),
+    GIVE_UP_AFTER_MS: ms(4 * 3_600_000, 'after which a message that was never handed over fails'),
+    CALLBACK_OVERDUE_MS: ms(300_000, 'silence after which the provider is asked for the status'),
+    RECONCILE_POLL_MS: ms(1_000, 'how often attempts in doubt and silent messages are looked for'),
+  })
+  .refine((config) => config.ATTEMPT_LEASE_MS >= config.PROVIDER_TIMEOUT_MS + 5_000, {
+    path: ['ATTEMPT_LEASE_MS'],
+    message: 'must be at least PROVIDER_TIMEOUT_MS + 5000: a call must not outlive its lease',
+  });
+
+export type MessagingConfig = z.output<typeof messagingConfig>;
+
+/** To inject the configuration. */
+export const CONFIG = Symbol('messaging config');

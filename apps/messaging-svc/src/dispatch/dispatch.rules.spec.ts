@@ -1,0 +1,124 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { after, attempt, message, now, policy } from '../../test/builders.ts';
+import type { SendOutcome } from './attempt.ts';
+import { backoff, openAttempt, outcomeOfRefusal, retryLater, settle } from './dispatch.rules.ts';
+
+const error = { code: 20429, class: 'rate', title: 'Too many requests', remedy: 'Slow down' } as const;
+const half = () => 0.5;
+
+describe('openAttempt', () => {
+  it('moves a queued message to submitting and leases the attempt', () => {
+    const queued = message({ state: 'queued', sequence: 2, attempt: 0, dueAt: now.toISOString() });
+    const { step, attempt: opened } = openAttempt(queued, now, 'pod/1', policy);
+    expect(step.message).toMatchObject({ state: 'submitting', sequence: 3, attempt: 1, dueAt: null });
+    expect(opened).toMatchObject({
+      number: 1,
+      state: 'calling',
+      worker: 'pod/1',
+      leaseUntil: after(30_000).toISOString(),
+    });
+  });
+
+  it('opens a further attempt without a further move: a retry is not an event', () => {
+    const { step, attempt: opened } = openAttempt(message({ dueAt: now.toISOString() }), now, 'pod/1', policy);
+    expect(step.changes).toEqual([]);
+    expect(step.message).toMatchObject({ state: 'submitting', attempt: 2, dueAt: null });
+    expect(opened?.number).toBe(2);
+  });
+
+  it('never sends past the expiry', () => {
+    const late = message({ state: 'queued', sequence: 2, expiresAt: now.toISOString(), dueAt: now.toISOString() });
+    const { step, attempt: opened } = openAttempt(late, now, 'pod/1', policy);
+    expect(opened).toBeNull();
+    expect(step.message).toMatchObject({ state: 'expired', dueAt: null, error: { code: 'expired' } });
+  });
+});
+
+describe('settle', () => {
+  const answers: [string, SendOutcome, object, object][] = [
+    [
+      'an acceptance',
+      { kind: 'accepted', sid: 'SM1', status: 'queued', httpStatus: 201 },
+      { state: 'submitted', providerSid: 'SM1', dueAt: null },
+      { state: 'accepted', providerSid: 'SM1', finishedAt: now.toISOString() },
+    ],
+    [
+      'a refusal',
+      { kind: 'refused', error, httpStatus: 400 },
+      { state: 'failed', error, dueAt: null, checkAt: null },
+      { state: 'refused', error },
+    ],
+    [
+      'a call that must be made again',
+      { kind: 'deferred', error, httpStatus: 429, retryAfterMs: null },
+      { state: 'submitting', dueAt: after(250).toISOString() },
+      { state: 'deferred', error },
+    ],
+    [
+      'a call without an answer',
+      { kind: 'in_doubt', error, httpStatus: null },
+      { state: 'submitting', dueAt: null },
+      { state: 'in_doubt', leaseUntil: after(15_000).toISOString() },
+    ],
+  ];
+
+  it.each(answers)('%s', (_label, outcome, expectedMessage, expectedAttempt) => {
+    const settled = settle(message(), attempt(), outcome, now, policy, half);
+    expect(settled.step.message).toMatchObject(expectedMessage);
+    expect(settled.attempt).toMatchObject(expectedAttempt);
+  });
+
+  it.each(answers)('%s changes nothing that a callback has said before', (_label, outcome) => {
+    const delivered = message({ state: 'delivered', sequence: 5, providerSid: 'SM1' });
+    const settled = settle(delivered, attempt(), outcome, now, policy, half);
+    expect(settled.step.message).toMatchObject({ state: 'delivered', sequence: 5, dueAt: null, error: null });
+  });
+});
+
+describe('retryLater', () => {
+  it('ends a message that would expire first', () => {
+    const step = retryLater(message({ expiresAt: after(1000).toISOString() }), after(1000), error, now, policy);
+    expect(step.message).toMatchObject({ state: 'expired', error: { code: 'expired' } });
+  });
+
+  it('gives up with the last error in the end, counted from when it was to be sent', () => {
+    const old = message({ createdAt: after(-policy.giveUpAfterMs).toISOString() });
+    expect(retryLater(old, after(1), error, now, policy).message).toMatchObject({ state: 'failed', error });
+    const scheduled = { ...old, sendAt: now.toISOString() };
+    expect(retryLater(scheduled, after(1), error, now, policy).message.state).toBe('submitting');
+  });
+});
+
+describe('backoff', () => {
+  it('is jittered under a ceiling that doubles, and honours Retry-After', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1000 }),
+        fc.option(fc.integer({ min: 0, max: 100_000 })),
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (number, retryAfter, random) => {
+          const delay = backoff(number, retryAfter, policy, () => random);
+          const ceiling = Math.min(policy.backoffMaxMs, policy.backoffBaseMs * 2 ** (number - 1));
+          expect(delay).toBeGreaterThanOrEqual(retryAfter ?? 0);
+          expect(delay).toBeLessThanOrEqual(Math.max(retryAfter ?? 0, ceiling));
+        },
+      ),
+    );
+  });
+});
+
+describe('outcomeOfRefusal', () => {
+  it.each<[number | null, number, string, string]>([
+    [20429, 429, 'deferred', 'was never processed'],
+    [null, 500, 'in_doubt', 'may have been processed'],
+    [null, 503, 'in_doubt', 'may have been processed'],
+    [20003, 401, 'deferred', 'our credentials are wrong, not the message'],
+    [21211, 400, 'refused', 'no such recipient'],
+    [21610, 400, 'refused', 'opted out'],
+    [21611, 400, 'deferred', 'the queue of the sender is full'],
+    [99999, 400, 'refused', 'a code nobody knows'],
+  ])('code %s with HTTP %i is %s: %s', (code, status, kind) => {
+    expect(outcomeOfRefusal(code, status, null).kind).toBe(kind);
+  });
+});

@@ -1,0 +1,153 @@
+import type { Failure } from '@signalbox/contracts';
+import { describeFailure } from '@signalbox/twilio';
+import { advance } from '../delivery/delivery.rules.ts';
+import { type Message, move, note, type Step, unchanged } from '../message/message.ts';
+import type { Attempt, SendOutcome } from './attempt.ts';
+
+export interface DispatchPolicy {
+  /** How long an attempt belongs to its worker; must exceed the call's time-out. */
+  readonly leaseMs: number;
+  /** How long to leave an attempt in doubt before the provider's list is searched: its answer may still be on the way there. */
+  readonly settleMs: number;
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+  /** After this long without being handed over a message fails with its last error. */
+  readonly giveUpAfterMs: number;
+  /** Silence after which the provider is asked for a message's status. */
+  readonly firstCheckMs: number;
+}
+
+/** Opens an attempt on a message that is due, or ends the message when its time is over. */
+export function openAttempt(
+  message: Message,
+  now: Date,
+  worker: string,
+  policy: DispatchPolicy,
+): { step: Step; attempt: Attempt | null } {
+  const at = now.toISOString();
+  if (message.expiresAt !== null && message.expiresAt <= at) {
+    return { step: move(unchanged(message), 'expired', at, { error: expired }), attempt: null };
+  }
+  const number = message.attempt + 1;
+  // The move is the first attempt's; a later one finds the message in `submitting` already.
+  const step = note(move(unchanged(message), 'submitting', at), at, {
+    attempt: number,
+    dueAt: null,
+    checkAt: later(now, policy.leaseMs + policy.firstCheckMs),
+  });
+  const attempt: Attempt = {
+    messageId: message.id,
+    number,
+    state: 'calling',
+    startedAt: at,
+    leaseUntil: later(now, policy.leaseMs),
+    worker,
+    finishedAt: null,
+    providerSid: null,
+    httpStatus: null,
+    error: null,
+  };
+  return { step, attempt };
+}
+
+/**
+ * What an answer of the provider makes of the attempt and its message. The message may have moved on meanwhile, by a
+ * callback that overtook the answer: `advance` and `move` keep it from going back.
+ */
+export function settle(
+  message: Message,
+  attempt: Attempt,
+  outcome: SendOutcome,
+  now: Date,
+  policy: DispatchPolicy,
+  random: () => number,
+): { step: Step; attempt: Attempt } {
+  const at = now.toISOString();
+  const step = unchanged(message);
+  const closed = { ...attempt, finishedAt: at, httpStatus: outcome.httpStatus };
+  switch (outcome.kind) {
+    case 'accepted': {
+      const report = { resourceSid: outcome.sid, status: outcome.status, errorCode: null };
+      return {
+        step: advance(step, report, now).step,
+        attempt: { ...closed, state: 'accepted', providerSid: outcome.sid },
+      };
+    }
+    case 'refused':
+      return {
+        step: move(step, 'failed', at, { error: outcome.error }),
+        attempt: { ...closed, state: 'refused', error: outcome.error },
+      };
+    case 'deferred': {
+      const delay = backoff(attempt.number, outcome.retryAfterMs, policy, random);
+      return {
+        step: retryLater(message, new Date(now.getTime() + delay), outcome.error, now, policy),
+        attempt: { ...closed, state: 'deferred', error: outcome.error },
+      };
+    }
+    case 'in_doubt':
+      // The lease outlives the answer: what was sent may still be on its way into the provider's list.
+      return {
+        step,
+        attempt: { ...closed, state: 'in_doubt', error: outcome.error, leaseUntil: later(now, policy.settleMs) },
+      };
+  }
+}
+
+/** Schedules the next attempt, or ends the message when that would be too late. */
+export function retryLater(message: Message, due: Date, error: Failure, now: Date, policy: DispatchPolicy): Step {
+  const at = now.toISOString();
+  const step = unchanged(message);
+  // A callback has settled it already: there is nothing to retry.
+  if (message.state !== 'submitting') return step;
+  const dueAt = due.toISOString();
+  if (message.expiresAt !== null && message.expiresAt <= dueAt) {
+    return move(step, 'expired', at, { error: expired });
+  }
+  const firstDue = Date.parse(message.sendAt ?? message.createdAt);
+  if (due.getTime() - Math.max(firstDue, Date.parse(message.createdAt)) > policy.giveUpAfterMs) {
+    return move(step, 'failed', at, { error });
+  }
+  return note(step, at, { dueAt });
+}
+
+/** Full jitter, as AWS's builders' library describes it; never less than what the provider asked for. */
+export function backoff(
+  attempt: number,
+  retryAfterMs: number | null,
+  policy: Pick<DispatchPolicy, 'backoffBaseMs' | 'backoffMaxMs'>,
+  random: () => number,
+): number {
+  const ceiling = Math.min(policy.backoffMaxMs, policy.backoffBaseMs * 2 ** Math.min(attempt - 1, 30));
+  return Math.max(retryAfterMs ?? 0, Math.ceil(random() * ceiling));
+}
+
+/**
+ * What an HTTP answer means for the attempt. 429 was never processed, so it may go again; a 5xx may have been processed,
+ * so it is in doubt; a refusal of our credentials says nothing about the message, which is held until they are mended.
+ */
+export function outcomeOfRefusal(code: number | null, httpStatus: number, retryAfterMs: number | null): SendOutcome {
+  const error = describeFailure(code, httpStatus);
+  if (httpStatus === 429) return { kind: 'deferred', error, httpStatus, retryAfterMs };
+  if (httpStatus >= 500) return { kind: 'in_doubt', error, httpStatus };
+  if (httpStatus === 401 || code === 20003) {
+    return { kind: 'deferred', error, httpStatus, retryAfterMs: Math.max(retryAfterMs ?? 0, credentialsHoldMs) };
+  }
+  if (error.class === 'retryable' || error.class === 'rate') {
+    return { kind: 'deferred', error, httpStatus, retryAfterMs };
+  }
+  return { kind: 'refused', error, httpStatus };
+}
+
+const credentialsHoldMs = 30_000;
+
+const expired: Failure = {
+  code: 'expired',
+  class: 'terminal',
+  title: 'expiresAt passed before the provider took the message',
+  remedy: 'Allow more time, or look why dispatch is slow: attempts in the history say what the provider answered',
+};
+
+function later(now: Date, ms: number): string {
+  return new Date(now.getTime() + ms).toISOString();
+}

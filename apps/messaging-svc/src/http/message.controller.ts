@@ -1,0 +1,178 @@
+import { Controller, Get, HttpCode, Inject, Post, UseGuards } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { type SendRequest, sendRequest } from '@signalbox/contracts';
+import { GroupCommit } from '@signalbox/group-commit';
+import type { Transact } from '@signalbox/persistence';
+import {
+  ApiTokenGuard,
+  CurrentTenant,
+  IdempotencyKeyHeader,
+  ProblemException,
+  Scopes,
+  ZodBody,
+  ZodParam,
+  ZodQuery,
+  ZodResponse,
+} from '@signalbox/service';
+import { currentTraceparent } from '@signalbox/telemetry';
+import { toE164 } from '@signalbox/twilio';
+import { DataSource } from 'typeorm';
+import { z } from 'zod';
+import { type Acceptance, Acceptor, type SendAsked } from '../acceptance/acceptance.ts';
+import { cancel } from '../acceptance/cancel.ts';
+import { Dispatcher } from '../dispatch/dispatcher.ts';
+import { TRANSACT } from '../transact.ts';
+import { BadCursor, findStory, listMessages } from './message.queries.ts';
+import {
+  accepted,
+  acceptedBatch,
+  canceled,
+  type ListQuery,
+  listQuery,
+  messagePage,
+  type MessagePageBody,
+  type MessageStory,
+  messageStory,
+  sendBatch,
+} from './message.schemas.ts';
+
+const messageId = z.uuid();
+
+@ApiTags('messages')
+@Controller('v1/messages')
+@UseGuards(ApiTokenGuard)
+export class MessageController {
+  readonly #acceptor: Acceptor;
+  readonly #dispatcher: Dispatcher;
+  readonly #transact: Transact;
+  readonly #db: DataSource;
+  /** Requests that arrive while a commit is under way share the next one. */
+  readonly #requests: GroupCommit<SendAsked, Acceptance>;
+
+  constructor(
+    @Inject(Acceptor) acceptor: Acceptor,
+    @Inject(Dispatcher) dispatcher: Dispatcher,
+    @Inject(TRANSACT) transact: Transact,
+    @Inject(DataSource) db: DataSource,
+  ) {
+    this.#acceptor = acceptor;
+    this.#dispatcher = dispatcher;
+    this.#transact = transact;
+    this.#db = db;
+    this.#requests = new GroupCommit((asked) => this.#accept(asked), { maxItems: 500, maxPending: 20_000 });
+  }
+
+  @Post()
+  @HttpCode(202)
+  @Scopes('send')
+  @IdempotencyKeyHeader()
+  @ApiOperation({
+    summary: 'Send one message',
+    description: 'Accepted means stored: it will be sent once, or you will be told why not.',
+  })
+  @ZodResponse(202, accepted, 'Accepted, now or before under the same key')
+  async send(@CurrentTenant() tenant: { name: string }, @ZodBody(sendRequest) request: SendRequest) {
+    refuseInvalidRecipient(request, '#/to');
+    const result = await this.#requests.add(ask(tenant, request));
+    if (result.result === 'conflict') throw keyConflict();
+    return answer(request, result);
+  }
+
+  @Post('batch')
+  @HttpCode(202)
+  @Scopes('send')
+  @ApiOperation({ summary: 'Send up to 500 messages', description: 'All are accepted in one transaction, or none.' })
+  @ZodResponse(202, acceptedBatch)
+  async sendMany(
+    @CurrentTenant() tenant: { name: string },
+    @ZodBody(sendBatch) { messages }: { messages: SendRequest[] },
+  ) {
+    messages.forEach((request, index) => refuseInvalidRecipient(request, `#/messages/${index}/to`));
+    const results = await this.#accept(messages.map((request) => ask(tenant, request)));
+    return {
+      messages: messages.map((request, index) => {
+        const result = results[index] as Acceptance;
+        return { ...answer(request, result), conflict: result.result === 'conflict' };
+      }),
+    };
+  }
+
+  @Get()
+  @Scopes('read')
+  @ApiOperation({ summary: 'List messages, newest first' })
+  @ZodResponse(200, messagePage)
+  async list(
+    @CurrentTenant() tenant: { name: string },
+    @ZodQuery(listQuery) query: ListQuery,
+  ): Promise<MessagePageBody> {
+    try {
+      return await listMessages(this.#db, tenant.name, query);
+    } catch (error) {
+      if (!(error instanceof BadCursor)) throw error;
+      const errors = [{ parameter: 'cursor', detail: 'is not a nextCursor of this list' }];
+      throw new ProblemException(400, 'Invalid request', 'The cursor is not valid', { errors });
+    }
+  }
+
+  @Get(':id')
+  @Scopes('read')
+  @ApiOperation({ summary: 'The whole story of a message: request, attempts, answers, callbacks' })
+  @ZodResponse(200, messageStory)
+  async story(@CurrentTenant() tenant: { name: string }, @ZodParam('id', messageId) id: string): Promise<MessageStory> {
+    const story = await findStory(this.#db, tenant.name, id);
+    if (!story) throw notFound();
+    return story;
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @Scopes('send')
+  @ApiOperation({ summary: 'Cancel a message that is not with the provider yet' })
+  @ZodResponse(200, canceled)
+  async cancel(@CurrentTenant() tenant: { name: string }, @ZodParam('id', messageId) id: string) {
+    const result = await this.#transact((tx) => cancel(tx, { tenant: tenant.name, messageId: id }, new Date()));
+    if (result.kind === 'unknown') throw notFound();
+    if (result.kind === 'too_late') {
+      throw new ProblemException(409, 'Too late to cancel', `The message is ${result.state}`, { state: result.state });
+    }
+    return { messageId: result.messageId, state: 'canceled' };
+  }
+
+  async #accept(asked: readonly SendAsked[]): Promise<Acceptance[]> {
+    const results = await this.#transact((tx) => this.#acceptor.accept(tx, asked));
+    this.#dispatcher.nudge();
+    return results;
+  }
+}
+
+function ask(tenant: { name: string }, request: SendRequest): SendAsked {
+  return { command: { ...request, tenant: tenant.name }, traceparent: currentTraceparent() };
+}
+
+function answer(request: SendRequest, result: Acceptance) {
+  return {
+    messageId: result.messageId,
+    idempotencyKey: request.idempotencyKey,
+    state: result.state,
+    repeated: result.result === 'repeat',
+  };
+}
+
+/** Over HTTP the caller is there to be told; over Kafka the message becomes `rejected`, with an event. */
+function refuseInvalidRecipient(request: SendRequest, pointer: string): void {
+  const recipient = toE164(request.to, request.channel);
+  if (recipient.ok) return;
+  const errors = [{ pointer, detail: `not a phone number in E.164: ${recipient.reason}` }];
+  throw new ProblemException(422, 'Invalid recipient', 'The recipient is not a phone number', { errors });
+}
+
+function keyConflict(): ProblemException {
+  const detail = 'This idempotency key belongs to another request of yours; nothing was accepted';
+  return new ProblemException(422, 'Idempotency key reused', detail, {
+    errors: [{ pointer: '#/idempotencyKey', detail: 'was used with a different request' }],
+  });
+}
+
+function notFound(): ProblemException {
+  return new ProblemException(404, 'Not Found', 'This tenant has no message with this id');
+}

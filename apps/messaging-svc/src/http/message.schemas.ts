@@ -1,0 +1,101 @@
+import { failure, lane, messageChannel, messageState, metadata, sendRequest, timestamp } from '@signalbox/contracts';
+import { z } from 'zod';
+
+/** At most this many messages in one request of a batch. */
+export const maxBatch = 500;
+
+export const accepted = z
+  .object({
+    messageId: z.uuid(),
+    idempotencyKey: z.string(),
+    state: messageState,
+    repeated: z.boolean().meta({ description: 'The key was known: this is the message it made the first time' }),
+  })
+  .meta({ id: 'AcceptedMessage' });
+
+export const sendBatch = z.object({ messages: z.array(sendRequest).min(1).max(maxBatch) }).meta({ id: 'SendBatch' });
+
+export const acceptedBatch = z
+  .object({
+    messages: z.array(
+      accepted.extend({
+        conflict: z.boolean().meta({ description: 'The key belongs to another request; nothing was accepted' }),
+      }),
+    ),
+  })
+  .meta({ id: 'AcceptedBatch', description: 'In the order of the request' });
+
+export const messageSummary = z
+  .object({
+    messageId: z.uuid(),
+    idempotencyKey: z.string(),
+    channel: messageChannel,
+    to: z.string(),
+    from: z.string().nullable(),
+    messagingServiceSid: z.string().nullable(),
+    lane,
+    state: messageState,
+    sequence: z.int(),
+    provider: z.literal('twilio'),
+    providerSid: z.string().nullable(),
+    error: failure.nullable(),
+    metadata,
+    sendAt: timestamp.nullable(),
+    expiresAt: timestamp.nullable(),
+    createdAt: timestamp,
+    updatedAt: timestamp,
+  })
+  .meta({ id: 'Message' });
+
+const attempt = z.object({
+  number: z.int(),
+  state: z.enum(['calling', 'in_doubt', 'accepted', 'refused', 'deferred', 'not_taken']),
+  startedAt: timestamp,
+  finishedAt: timestamp.nullable(),
+  leaseUntil: timestamp.nullable().meta({ description: 'While open: when it is looked up' }),
+  providerSid: z.string().nullable(),
+  httpStatus: z.int().nullable(),
+  error: failure.nullable(),
+});
+
+const historyLine = z.object({
+  at: timestamp,
+  kind: z.enum(['request', 'state', 'attempt', 'answer', 'callback', 'provider_status']),
+  summary: z.string().meta({ description: 'One line for a person' }),
+  detail: z.record(z.string(), z.unknown()),
+});
+
+export const messageStory = messageSummary
+  .extend({
+    body: z.string().nullable(),
+    mediaUrls: z.array(z.string()),
+    contentSid: z.string().nullable(),
+    attempts: z.array(attempt),
+    nextAttemptAt: timestamp.nullable(),
+    traceId: z.string(),
+    history: z.array(historyLine).meta({ description: 'All that happened, oldest first' }),
+  })
+  .meta({ id: 'MessageStory' });
+
+export const messagePage = z
+  .object({
+    messages: z.array(messageSummary),
+    nextCursor: z.string().nullable().meta({ description: 'Pass it as `cursor` to read on; null at the end' }),
+  })
+  .meta({ id: 'MessagePage' });
+
+export const listQuery = z.object({
+  to: z.string().min(1).max(200).optional().meta({ description: 'Recipient, E.164' }),
+  state: messageState.optional(),
+  idempotencyKey: z.string().max(255).optional(),
+  cursor: z.string().max(200).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+
+export const canceled = z.object({ messageId: z.uuid(), state: messageState }).meta({ id: 'CanceledMessage' });
+
+export type MessageSummary = z.output<typeof messageSummary>;
+export type MessageStory = z.output<typeof messageStory>;
+export type MessagePageBody = z.output<typeof messagePage>;
+export type ListQuery = z.output<typeof listQuery>;
+export type HistoryEntry = z.output<typeof historyLine>;

@@ -1,0 +1,97 @@
+import type { Failure, Lane, MessageChannel, MessageState, Metadata, SendRequest } from '@signalbox/contracts';
+import { canMove, isFinal } from './message.state.ts';
+
+/** One message as the database has it; times are ISO 8601 UTC strings with milliseconds. */
+export interface Message {
+  readonly id: string;
+  readonly tenant: string;
+  readonly idempotencyKey: string;
+  /** SHA-256 of the request, to tell a repeat from another request under the same key. */
+  readonly requestDigest: string;
+  readonly channel: MessageChannel;
+  /** E.164, with `whatsapp:` in front for that channel. */
+  readonly to: string;
+  /** Exactly one of `from` and `messagingServiceSid` is set, unless the message was rejected. */
+  readonly from: string | null;
+  readonly messagingServiceSid: string | null;
+  readonly content: MessageContent;
+  readonly lane: Lane;
+  readonly fallback: SendRequest['fallback'];
+  readonly metadata: Metadata;
+  readonly sendAt: string | null;
+  readonly expiresAt: string | null;
+  readonly traceparent: string;
+  readonly createdAt: string;
+
+  readonly state: MessageState;
+  readonly sequence: number;
+  readonly providerSid: string | null;
+  readonly error: Failure | null;
+  /** Number of the last attempt; 0 before the first. */
+  readonly attempt: number;
+  /** When the dispatcher may take it; null while an attempt is open and when nothing is left to send. */
+  readonly dueAt: string | null;
+  /** When to ask the provider, because its callbacks have been silent; null when nothing more is expected. */
+  readonly checkAt: string | null;
+  readonly updatedAt: string;
+}
+
+export interface MessageContent {
+  readonly body: string | null;
+  readonly mediaUrls: readonly string[];
+  readonly contentSid: string | null;
+  readonly contentVariables: Readonly<Record<string, string>>;
+  readonly maxPrice: string | null;
+}
+
+/** One move; it becomes a line of the history and an event, in the transaction that saves the message. */
+export interface StateChange {
+  readonly sequence: number;
+  readonly from: MessageState | null;
+  readonly to: MessageState;
+  readonly at: string;
+  readonly error: Failure | null;
+}
+
+/** What a decision did to a message: the message before and after it, and the moves in between. */
+export interface Step {
+  /** The same object as `message` when nothing was decided; null for a new message. */
+  readonly before: Message | null;
+  readonly message: Message;
+  readonly changes: readonly StateChange[];
+}
+
+export type Facts = Partial<Pick<Message, 'providerSid' | 'error' | 'attempt' | 'dueAt' | 'checkAt'>>;
+
+export function unchanged(message: Message): Step {
+  return { before: message, message, changes: [] };
+}
+
+/**
+ * Moves the message and notes the facts; where its machine forbids the move, nothing happens. A final state leaves
+ * nothing to send and nothing to ask.
+ */
+export function move(step: Step, to: MessageState, at: string, facts: Facts = {}): Step {
+  const { before, message } = step;
+  if (!canMove(message.state, to)) return step;
+  const change = { sequence: message.sequence + 1, from: message.state, to, at, error: facts.error ?? null };
+  return {
+    before,
+    message: {
+      ...message,
+      ...facts,
+      ...(isFinal(to) && { dueAt: null, checkAt: null }),
+      state: to,
+      sequence: change.sequence,
+      updatedAt: at,
+    },
+    changes: [...step.changes, change],
+  };
+}
+
+/** Notes facts that are no move. */
+export function note(step: Step, at: string, facts: Facts): Step {
+  const { before, message } = step;
+  const known = (Object.keys(facts) as (keyof Facts)[]).every((name) => message[name] === facts[name]);
+  return known ? step : { ...step, before, message: { ...message, ...facts, updatedAt: at } };
+}

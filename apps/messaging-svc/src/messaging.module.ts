@@ -1,0 +1,62 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { createKafka, EventProducer, kafkaSettings } from '@signalbox/kafka';
+import { createDataSource, migrate, OutboxRelay, transactor } from '@signalbox/persistence';
+import { type ServiceContext, TOKEN_DIRECTORY } from '@signalbox/service';
+import { loadTenants, TenantDirectory } from '@signalbox/tenants';
+import { DataSource } from 'typeorm';
+import { AcceptanceHandler } from './acceptance/acceptance.handler.ts';
+import { Acceptor } from './acceptance/acceptance.ts';
+import { CONFIG, type MessagingConfig } from './config.ts';
+import { DeliveryHandler } from './delivery/delivery.handler.ts';
+import { Dispatcher } from './dispatch/dispatcher.ts';
+import { MessageProvider } from './dispatch/provider.ts';
+import { MessageController } from './http/message.controller.ts';
+import { InboundHandler } from './inbound/inbound.handler.ts';
+import { KAFKA, Lifecycle } from './lifecycle.ts';
+import { migrations } from './migrations/migrations.ts';
+import { Reconciler } from './reconcile/reconciler.ts';
+import { TRANSACT } from './transact.ts';
+
+@Module({})
+export class MessagingModule {}
+
+/** Connects what the service stands on, so that a fault shows at start, and puts its capabilities together. */
+export async function messagingModule({ config, logger }: ServiceContext<MessagingConfig>): Promise<DynamicModule> {
+  const tenants = await loadTenants(config.TENANTS_FILE);
+  tenants.watch(logger);
+
+  const kafka = createKafka(kafkaSettings(process.env, 'messaging-svc'), logger);
+  const dataSource = createDataSource({
+    url: config.DATABASE_URL,
+    migrations,
+    applicationName: 'messaging-svc',
+    poolSize: config.DATABASE_POOL_SIZE,
+    onConnectionLost: (err) => logger.warn({ err }, 'an idle database connection was lost'),
+  });
+  if (config.MIGRATE_ON_START === 'true') {
+    const applied = await migrate(dataSource);
+    if (applied.length > 0) logger.info({ applied }, 'database migrated');
+  }
+  await dataSource.initialize();
+  const relay = new OutboxRelay({ dataSource, kafka, name: 'messaging-svc', logger });
+
+  return {
+    module: MessagingModule,
+    controllers: [AcceptanceHandler, DeliveryHandler, InboundHandler, MessageController],
+    providers: [
+      { provide: CONFIG, useValue: config },
+      { provide: TenantDirectory, useValue: tenants },
+      { provide: TOKEN_DIRECTORY, useValue: tenants },
+      { provide: KAFKA, useValue: kafka },
+      { provide: EventProducer, useValue: new EventProducer(kafka) },
+      { provide: DataSource, useValue: dataSource },
+      { provide: OutboxRelay, useValue: relay },
+      { provide: TRANSACT, useValue: transactor(dataSource, () => relay.nudge()) },
+      Acceptor,
+      MessageProvider,
+      Dispatcher,
+      Reconciler,
+      Lifecycle,
+    ],
+  };
+}

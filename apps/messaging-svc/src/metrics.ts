@@ -1,0 +1,65 @@
+import { counter, gauge, histogram } from '@signalbox/telemetry';
+import type { Step } from './message/message.ts';
+
+export const stateChanges = counter(
+  'signalbox_messages_state_changes_total',
+  'Moves of messages, by the state they reached',
+  ['state', 'channel'],
+);
+export const failures = counter(
+  'signalbox_messages_failures_total',
+  'Messages that ended without delivery, by error code and class',
+  ['code', 'class'],
+);
+export const sendAttempts = counter('signalbox_messages_send_attempts_total', 'Calls to send, by what came of them', [
+  'outcome',
+]);
+export const providerSeconds = histogram(
+  'signalbox_provider_request_seconds',
+  "Time until the provider's answer, by operation and HTTP status",
+  ['operation', 'status'],
+);
+export const acceptSeconds = histogram(
+  'signalbox_messages_queue_seconds',
+  'From acceptance (or its sendAt) to the first call to the provider',
+  ['lane'],
+  [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600],
+);
+export const repeats = counter(
+  'signalbox_messages_repeated_commands_total',
+  'Commands whose idempotency key was known',
+  ['result'],
+);
+export const callbackOutcomes = counter(
+  'signalbox_messages_callbacks_total',
+  'Callbacks applied, late, repeated, with an unknown status, or without a message of ours',
+  ['outcome'],
+);
+export const unknownStatuses = counter(
+  'signalbox_messages_unknown_status_total',
+  'Provider statuses we have no word for; they are kept in the history',
+);
+export const doubleSends = counter(
+  'signalbox_messages_double_sends_total',
+  'Callbacks that name a second message of the provider for one of ours: it was sent twice',
+);
+export const reconciled = counter(
+  'signalbox_messages_reconciled_total',
+  'Attempts in doubt and silent messages, by what the provider said when asked',
+  ['verdict'],
+);
+export const inDoubt = gauge(
+  'signalbox_messages_in_doubt',
+  'Attempts of which it is not known whether the provider took the message',
+);
+export const inFlight = gauge('signalbox_messages_in_flight', 'Calls to the provider under way in this process');
+
+/** Counts what a transaction did, after its commit. */
+export function countSteps(steps: readonly Step[]): void {
+  for (const { message, changes } of steps) {
+    for (const change of changes) {
+      stateChanges.inc({ state: change.to, channel: message.channel });
+      if (change.error) failures.inc({ code: String(change.error.code), class: change.error.class });
+    }
+  }
+}

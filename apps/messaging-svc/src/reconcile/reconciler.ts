@@ -1,0 +1,238 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { isTransient, run, type Transact, type Transaction } from '@signalbox/persistence';
+import { LOGGER } from '@signalbox/service';
+import type { Logger } from '@signalbox/telemetry';
+import { CONFIG, type MessagingConfig } from '../config.ts';
+import { advance, nextCheck, type ProviderReport } from '../delivery/delivery.rules.ts';
+import type { Attempt } from '../dispatch/attempt.ts';
+import {
+  claimedSids,
+  extendLeases,
+  hasLiveSibling,
+  openAttempts,
+  saveAttempts,
+  takeOverExpired,
+} from '../dispatch/attempt.store.ts';
+import { retryLater, settle } from '../dispatch/dispatch.rules.ts';
+import { Dispatcher } from '../dispatch/dispatcher.ts';
+import { type DispatchPolicy, policyOf } from '../dispatch/policy.ts';
+import { MessageProvider } from '../dispatch/provider.ts';
+import { WakeUp } from '../dispatch/wake-up.ts';
+import { writeHistory } from '../message/history.store.ts';
+import { type Message, note, type Step, unchanged } from '../message/message.ts';
+import { lock, lockUnheard, save } from '../message/message.store.ts';
+import { countSteps, inDoubt, reconciled } from '../metrics.ts';
+import { TRANSACT } from '../transact.ts';
+import { judge, type ListedMessage, searchSince } from './reconcile.rules.ts';
+
+/** Looked at in one pass; each costs a request to the provider. */
+const perPass = 20;
+
+/** How long a replica has for what it took over before another may. */
+const passMs = 60_000;
+
+/**
+ * Settles what callbacks and answers left open: attempts in doubt (did the provider take the message?) and messages the
+ * provider has gone silent about (what became of it?).
+ */
+@Injectable()
+export class Reconciler {
+  readonly #transact: Transact;
+  readonly #provider: MessageProvider;
+  readonly #dispatcher: Dispatcher;
+  readonly #config: MessagingConfig;
+  readonly #policy: DispatchPolicy;
+  readonly #log: Logger;
+  readonly #wakeUp = new WakeUp();
+  #stopping = false;
+  #running: Promise<void> | undefined;
+
+  constructor(
+    @Inject(TRANSACT) transact: Transact,
+    @Inject(MessageProvider) provider: MessageProvider,
+    @Inject(Dispatcher) dispatcher: Dispatcher,
+    @Inject(CONFIG) config: MessagingConfig,
+    @Inject(LOGGER) log: Logger,
+  ) {
+    this.#transact = transact;
+    this.#provider = provider;
+    this.#dispatcher = dispatcher;
+    this.#config = config;
+    this.#policy = policyOf(config);
+    this.#log = log;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#wakeUp.nudge();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      let found = 0;
+      try {
+        found = (await this.#settleDoubts()) + (await this.#askAboutSilent());
+      } catch (error) {
+        this.#log[isTransient(error) ? 'warn' : 'error']({ err: error }, 'reconciliation could not look for work');
+      }
+      if (found < perPass) await this.#wakeUp.wait(this.#config.RECONCILE_POLL_MS);
+    }
+  }
+
+  async #settleDoubts(): Promise<number> {
+    const now = new Date();
+    const attempts = await this.#transact(async (tx) => {
+      inDoubt.set(await countDoubts(tx));
+      return takeOverExpired(tx, now, later(now, passMs), perPass);
+    });
+    await Promise.all(attempts.map((attempt) => this.#settleDoubt(attempt)));
+    return attempts.length;
+  }
+
+  async #settleDoubt(attempt: Attempt): Promise<void> {
+    const context = { messageId: attempt.messageId, attempt: attempt.number };
+    try {
+      const message = await this.#transact((tx) => this.#searchable(tx, attempt));
+      if (!message) return;
+      const listed = await this.#provider.listSince(message, searchSince(attempt));
+      const { verdict, steps } = await this.#transact((tx) => conclude(tx, attempt, listed, this.#policy));
+      countSteps(steps);
+      reconciled.inc({ verdict });
+      this.#log.info({ ...context, verdict }, 'attempt in doubt is settled');
+      if (verdict === 'not_taken') this.#dispatcher.nudge();
+    } catch (error) {
+      reconciled.inc({ verdict: 'unknown' });
+      this.#log.warn(
+        { err: error, ...context },
+        'attempt in doubt stays in doubt: it is looked up again, never sent blindly',
+      );
+      await this.#lookAgain(attempt);
+    }
+  }
+
+  /**
+   * The message to search for; undefined when there is nothing to search: a callback has named the provider's id already,
+   * or another call to the same recipient is under way and its message could be mistaken for this one.
+   */
+  async #searchable(tx: Transaction, attempt: Attempt): Promise<Message | undefined> {
+    const message = (await lock(tx, [attempt.messageId])).get(attempt.messageId);
+    if (!message) return undefined;
+    if (message.providerSid !== null || message.state !== 'submitting') {
+      const finishedAt = new Date().toISOString();
+      await saveAttempts(tx, [{ ...attempt, state: 'accepted', finishedAt, providerSid: message.providerSid }]);
+      reconciled.inc({ verdict: 'told_by_callback' });
+      return undefined;
+    }
+    if (!(await hasLiveSibling(tx, attempt, message.to, new Date()))) return message;
+    await extendLeases(tx, [attempt], later(new Date(), this.#config.RECONCILE_POLL_MS));
+    return undefined;
+  }
+
+  async #lookAgain(attempt: Attempt): Promise<void> {
+    try {
+      await this.#transact((tx) => extendLeases(tx, [attempt], later(new Date(), this.#policy.settleMs)));
+    } catch (error) {
+      // Without this the attempt is looked at again when the pass's own lease has run out.
+      this.#log.warn({ err: error, messageId: attempt.messageId }, 'lease of an attempt in doubt was not shortened');
+    }
+  }
+
+  async #askAboutSilent(): Promise<number> {
+    const now = new Date();
+    const silent = await this.#transact(async (tx) => {
+      const messages = await lockUnheard(tx, now, perPass);
+      const checkAt = later(now, passMs).toISOString();
+      await save(
+        tx,
+        messages.map((message) => note(unchanged(message), now.toISOString(), { checkAt })),
+      );
+      return messages;
+    });
+    await Promise.all(silent.map((message) => this.#askAbout(message)));
+    return silent.length;
+  }
+
+  async #askAbout(message: Message): Promise<void> {
+    if (message.providerSid === null) return;
+    try {
+      const report = await this.#provider.status(message, message.providerSid);
+      const step = await this.#transact((tx) => applyReport(tx, message.id, report, this.#policy.firstCheckMs));
+      reconciled.inc({ verdict: step && step.changes.length > 0 ? 'healed' : 'no_news' });
+      if (step) countSteps([step]);
+    } catch (error) {
+      this.#log.warn({ err: error, messageId: message.id }, 'the provider could not be asked about a silent message');
+    }
+  }
+}
+
+/** Decides with the message locked, because a callback may have come since the list was read. */
+async function conclude(
+  tx: Transaction,
+  attempt: Attempt,
+  listed: readonly ListedMessage[],
+  policy: DispatchPolicy,
+): Promise<{ verdict: 'taken' | 'not_taken' | 'told_by_callback'; steps: Step[] }> {
+  const now = new Date();
+  const message = (await lock(tx, [attempt.messageId])).get(attempt.messageId);
+  const current = (await openAttempts(tx, [attempt.messageId])).find(({ number }) => number === attempt.number);
+  if (!message || !current || message.providerSid !== null) return { verdict: 'told_by_callback', steps: [] };
+
+  const claimed = await claimedSids(
+    tx,
+    listed.map(({ sid }) => sid),
+  );
+  const verdict = judge(message, current, listed, claimed);
+  if (verdict.kind === 'taken') {
+    const { sid, status } = verdict.listed;
+    const outcome = { kind: 'accepted', sid, status, httpStatus: 201 } as const;
+    const settled = settle(message, current, outcome, now, policy, Math.random);
+    await save(tx, [settled.step]);
+    await saveAttempts(tx, [settled.attempt]);
+    return { verdict: 'taken', steps: [settled.step] };
+  }
+  const error = current.error ?? notTaken;
+  const step = retryLater(message, now, error, now, policy);
+  await save(tx, [step]);
+  await saveAttempts(tx, [{ ...current, state: 'not_taken', finishedAt: now.toISOString(), error }]);
+  return { verdict: 'not_taken', steps: [step] };
+}
+
+async function applyReport(
+  tx: Transaction,
+  id: string,
+  report: ProviderReport,
+  firstCheckMs: number,
+): Promise<Step | undefined> {
+  const now = new Date();
+  const message = (await lock(tx, [id])).get(id);
+  if (!message) return undefined;
+  const { step, outcome } = advance(unchanged(message), report, now);
+  const checked = note(step, now.toISOString(), { checkAt: nextCheck(step.message, now, firstCheckMs) });
+  await save(tx, [checked]);
+  if (outcome !== 'ignored') {
+    const detail = { status: report.status, outcome, errorCode: report.errorCode, providerSid: report.resourceSid };
+    await writeHistory(tx, [{ messageId: id, at: now.toISOString(), kind: 'provider_status', eventId: null, detail }]);
+  }
+  return checked;
+}
+
+async function countDoubts(tx: Transaction): Promise<number> {
+  const { rows } = await run<{ count: string }>(tx, `select count(*) from attempts where state = 'in_doubt'`);
+  return Number(rows[0]?.count ?? 0);
+}
+
+const notTaken = {
+  code: 'no_answer',
+  class: 'retryable',
+  title: 'The provider never took the message',
+  remedy: 'Nothing to do: it is sent again',
+} as const;
+
+function later(now: Date, ms: number): Date {
+  return new Date(now.getTime() + ms);
+}

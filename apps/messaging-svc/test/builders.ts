@@ -1,0 +1,93 @@
+import type { SendCommand } from '@signalbox/contracts';
+import type { Tenant } from '@signalbox/tenants';
+import type { Attempt } from '../src/dispatch/attempt.ts';
+import type { DispatchPolicy } from '../src/dispatch/dispatch.rules.ts';
+import type { Message } from '../src/message/message.ts';
+
+export const now = new Date('2026-11-24T18:00:00.000Z');
+
+export const after = (ms: number): Date => new Date(now.getTime() + ms);
+
+export const policy: DispatchPolicy = {
+  leaseMs: 30_000,
+  settleMs: 15_000,
+  backoffBaseMs: 500,
+  backoffMaxMs: 300_000,
+  giveUpAfterMs: 3_600_000,
+  firstCheckMs: 300_000,
+};
+
+export const tenant: Tenant = {
+  name: 'demo',
+  twilio: {
+    accountSid: 'AC00000000000000000000000000000001',
+    apiKey: { sid: 'SK00000000000000000000000000000001', secret: 'secret' },
+    authTokens: ['token'],
+  },
+  senders: ['+14155550100'],
+  messagingServices: { default: 'MG00000000000000000000000000000001' },
+  defaultMessagingService: 'default',
+  apiTokens: [],
+};
+
+export function command(changes: Partial<SendCommand> = {}): SendCommand {
+  return {
+    tenant: 'demo',
+    idempotencyKey: 'order-42-shipped',
+    to: '+14155550199',
+    body: 'Your order has shipped',
+    channel: 'sms',
+    mediaUrls: [],
+    contentVariables: {},
+    lane: 'transactional',
+    fallback: [],
+    metadata: {},
+    ...changes,
+  };
+}
+
+export function message(changes: Partial<Message> = {}): Message {
+  return {
+    id: '019a0000-0000-7000-8000-000000000001',
+    tenant: 'demo',
+    idempotencyKey: 'order-42-shipped',
+    requestDigest: 'digest',
+    channel: 'sms',
+    to: '+14155550199',
+    from: null,
+    messagingServiceSid: 'MG00000000000000000000000000000001',
+    content: { body: 'Your order has shipped', mediaUrls: [], contentSid: null, contentVariables: {}, maxPrice: null },
+    lane: 'transactional',
+    fallback: [],
+    metadata: {},
+    sendAt: null,
+    expiresAt: null,
+    traceparent: '00-019a0000000070008000000000000001-8000000000000001-01',
+    createdAt: now.toISOString(),
+    state: 'submitting',
+    sequence: 3,
+    providerSid: null,
+    error: null,
+    attempt: 1,
+    dueAt: null,
+    checkAt: null,
+    updatedAt: now.toISOString(),
+    ...changes,
+  };
+}
+
+export function attempt(changes: Partial<Attempt> = {}): Attempt {
+  return {
+    messageId: message().id,
+    number: 1,
+    state: 'calling',
+    startedAt: now.toISOString(),
+    leaseUntil: after(policy.leaseMs).toISOString(),
+    worker: 'test/1',
+    finishedAt: null,
+    providerSid: null,
+    httpStatus: null,
+    error: null,
+    ...changes,
+  };
+}
