@@ -1,0 +1,69 @@
+import { Injectable } from '@nestjs/common';
+import { Accounts } from '../accounts.ts';
+import { Faults } from '../faults/faults.ts';
+import type { Message } from '../ledger.ts';
+import { type Callback, CallbackSender, newIdempotencyToken } from './callback-sender.ts';
+import { statusCallbackForm } from './status-callback.rules.ts';
+
+/** Announces every status of a message but its first, with the callback faults of the plan. */
+@Injectable()
+export class StatusCallbacks {
+  #counters = noCounts();
+  /** Callbacks that wait to be overtaken by the next one of their message. */
+  #held = new WeakMap<Message, Callback[]>();
+
+  constructor(
+    private readonly accounts: Accounts,
+    private readonly sender: CallbackSender,
+    private readonly faults: Faults,
+  ) {}
+
+  get counters() {
+    return { ...this.#counters };
+  }
+
+  /** `isLast`: no status follows, so nothing can overtake this one. */
+  announce(message: Message, isLast: boolean): void {
+    const account = this.accounts.bySid(message.accountSid);
+    if (message.statusCallback === null || !account) return;
+    const callback: Callback = {
+      url: message.statusCallback,
+      form: statusCallbackForm(message),
+      authToken: account.authToken,
+      token: newIdempotencyToken(),
+    };
+    if (this.faults.happens('drop')) {
+      this.#counters.dropped++;
+      if (isLast) void this.#release(message);
+    } else if (!isLast && this.faults.happens('reorder')) {
+      this.#counters.reordered++;
+      this.#held.set(message, [...(this.#held.get(message) ?? []), callback]);
+    } else {
+      void this.post(callback).then(() => this.#release(message));
+    }
+  }
+
+  /** Sends it, and at times once more. Settles when the first copy is delivered or given up. */
+  post(callback: Callback): Promise<void> {
+    const sent = this.sender.send(callback);
+    if (this.faults.happens('duplicate')) {
+      this.#counters.duplicated++;
+      void this.sender.send(callback);
+    }
+    return sent;
+  }
+
+  clear(): void {
+    this.#counters = noCounts();
+    this.#held = new WeakMap();
+  }
+
+  /** The latest first: what was held longest comes last. */
+  async #release(message: Message): Promise<void> {
+    const held = this.#held.get(message) ?? [];
+    this.#held.delete(message);
+    for (const callback of held.toReversed()) await this.post(callback);
+  }
+}
+
+const noCounts = () => ({ duplicated: 0, reordered: 0, dropped: 0 });

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+
+const sid = (prefix: string) =>
+  z.string().regex(new RegExp(`^${prefix}[0-9a-fA-F]{32}$`), `must be ${prefix} and 32 hex digits`);
+
+/** An account the simulator plays: who may call it, what it signs with, and what it may send from. */
+export const simulatedAccount = z.strictObject({
+  accountSid: sid('AC'),
+  apiKeySid: sid('SK').optional(),
+  apiKeySecret: z.string().min(1).optional(),
+  /** Signs callbacks, and is accepted as the password of the account itself. */
+  authToken: z.string().min(1),
+  senders: z.array(z.string().min(1)).default([]),
+  /** Messaging service → its pool of senders. */
+  messagingServices: z.record(sid('MG'), z.array(z.string().min(1))).default({}),
+  /** Where inbound messages are announced; SIM_INBOUND_URL when absent. */
+  inboundUrl: z.url().optional(),
+});
+
+/** What the simulator reads beside the environment of every service. */
+export const simulatorConfig = z.object({
+  SIM_ACCOUNTS: z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        context.addIssue({ code: 'custom', message: 'is not JSON' });
+        return z.NEVER;
+      }
+    })
+    .pipe(z.array(simulatedAccount).min(1)),
+  SIM_INBOUND_URL: z.url().optional(),
+});
+
+export type SimulatedAccount = z.output<typeof simulatedAccount>;
+export type SimulatedAccountInput = z.input<typeof simulatedAccount>;

@@ -1,0 +1,81 @@
+import { Readable } from 'node:stream';
+import { Controller, Get, HttpCode, Post, StreamableFile } from '@nestjs/common';
+import { ProblemException, ZodBody, ZodQuery } from '@signalbox/service';
+import { z } from 'zod';
+import { CallbackSender } from '../callbacks/callback-sender.ts';
+import { StatusCallbacks } from '../callbacks/status-callbacks.ts';
+import { type FaultPlan, faultPlan } from '../faults/fault-plan.ts';
+import { Faults } from '../faults/faults.ts';
+import { type InboundMessage, inboundMessage, InboundMessages } from '../inbound/inbound-messages.ts';
+import { OptOuts } from '../inbound/opt-outs.ts';
+import { WhatsAppSessions } from '../inbound/whatsapp-sessions.ts';
+import { Ledger } from '../ledger.ts';
+import { Timers } from '../timers.ts';
+import { acceptedMessages } from './accepted-messages.ts';
+
+const messagesQuery = z.object({
+  to: z.string().optional(),
+  limit: z.coerce.number().int().min(0).default(1_000_000),
+});
+
+/** What tests and operators use to look behind the provider's counter and to make it misbehave. */
+@Controller('_sim')
+export class ControlController {
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly faults: Faults,
+    private readonly timers: Timers,
+    private readonly sender: CallbackSender,
+    private readonly callbacks: StatusCallbacks,
+    private readonly inbound: InboundMessages,
+    private readonly optOuts: OptOuts,
+    private readonly sessions: WhatsAppSessions,
+  ) {}
+
+  @Get('messages')
+  messages(@ZodQuery(messagesQuery) { to, limit }: z.output<typeof messagesQuery>): StreamableFile {
+    const list = acceptedMessages(this.ledger.oldestFirst(to), limit);
+    return new StreamableFile(Readable.from(list, { objectMode: false }), { type: 'application/json; charset=utf-8' });
+  }
+
+  @Get('faults')
+  plan() {
+    return this.faults.plan;
+  }
+
+  @Post('faults')
+  @HttpCode(200)
+  replacePlan(@ZodBody(faultPlan) plan: FaultPlan) {
+    this.faults.replace(plan);
+    return this.faults.plan;
+  }
+
+  @Get('callbacks')
+  callbackCounters() {
+    return { ...this.sender.counters, ...this.callbacks.counters };
+  }
+
+  @Get('opt-outs')
+  listOptOuts() {
+    return this.optOuts.list();
+  }
+
+  @Post('inbound')
+  receive(@ZodBody(inboundMessage) message: InboundMessage) {
+    const received = this.inbound.receive(message);
+    if (!received) throw new ProblemException(400, 'Invalid request', `No account owns ${message.to}`);
+    return received;
+  }
+
+  @Post('reset')
+  @HttpCode(204)
+  reset(): void {
+    this.timers.cancelAll();
+    this.sender.clear();
+    this.callbacks.clear();
+    this.faults.clear();
+    this.optOuts.clear();
+    this.sessions.clear();
+    this.ledger.clear();
+  }
+}
