@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { decimalString, failure, idempotencyKey, isoDuration, lane, metadata, tenantName, timestamp } from './fields.ts';
+import {
+  decimalString,
+  failure,
+  idempotencyKey,
+  isoDuration,
+  lane,
+  metadata,
+  tenantName,
+  timestamp,
+} from './fields.ts';
 import { defineTopic } from './topic.ts';
 
 export const messageChannel = z.enum(['sms', 'mms', 'whatsapp']);
@@ -14,12 +23,19 @@ export const fallbackStep = z.object({
 export const sendRequest = z
   .object({
     idempotencyKey,
-    to: z.string().min(1).max(200).meta({ description: 'E.164, or whatsapp:+E.164', examples: ['+14155550199'] }),
+    to: z
+      .string()
+      .min(1)
+      .max(200)
+      .meta({ description: 'E.164, or whatsapp:+E.164', examples: ['+14155550199'] }),
     body: z.string().max(1600).nullish().meta({ description: 'Text; may be absent with media or a content template' }),
     from: z.string().max(200).nullish().meta({ description: 'A sender of the tenant; else the messaging service' }),
     messagingService: z.string().max(64).nullish().meta({ description: 'A name from the tenant file' }),
     channel: messageChannel.default('sms'),
-    mediaUrls: z.array(z.url({ protocol: /^https?$/ }).max(2048)).max(10).default([]),
+    mediaUrls: z
+      .array(z.url({ protocol: /^https?$/ }).max(2048))
+      .max(10)
+      .default([]),
     contentSid: z
       .string()
       .regex(/^HX[0-9a-f]{32}$/)

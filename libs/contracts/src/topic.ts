@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { type z } from 'zod';
 import type { CloudEvent, EventHeaders } from './cloud-event.ts';
 
 export type Schemas = Readonly<Record<string, z.ZodType>>;
@@ -76,6 +76,12 @@ export function decode<T extends Topic>(topic: T, headers: EventHeaders, value: 
 export function describeIssues(error: z.ZodError): string {
   return error.issues
     .slice(0, 10)
-    .map((issue) => `${issue.path.join('.') || 'data'}: ${issue.message}`)
+    .map((issue) => `${issue.path.map(fieldName).join('.') || 'data'}: ${issue.message}`)
     .join('; ');
+}
+
+/** The key of a free-form record is the caller's data, maybe a phone number; only what looks like a field is named. */
+function fieldName(segment: PropertyKey): string {
+  const name = String(segment);
+  return /^([A-Za-z_]\w{0,39}|\d{1,4})$/.test(name) ? name : '*';
 }

@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { idempotencyKey, lane, metadata, tenantName, timestamp } from './fields.ts';
+import { defineTopic } from './topic.ts';
+
+const attachment = z.object({
+  filename: z.string().min(1).max(255),
+  contentType: z.string().max(255),
+  content: z.base64().meta({ description: 'Base64' }),
+});
+
+export const sendEmailCommand = z
+  .object({
+    tenant: tenantName,
+    idempotencyKey,
+    to: z.string().min(3).max(320),
+    from: z.string().max(320).nullish(),
+    subject: z.string().max(998).nullish(),
+    text: z.string().nullish(),
+    html: z.string().nullish(),
+    templateId: z.string().max(100).nullish(),
+    templateData: z.record(z.string(), z.json()).default({}),
+    categories: z.array(z.string().max(255)).max(10).default([]),
+    lane: lane.default('transactional'),
+    sendAt: timestamp.nullish(),
+    expiresAt: timestamp.nullish(),
+    attachments: z.array(attachment).max(20).default([]),
+    correlationId: z.string().max(100).nullish().meta({ description: 'The request this one stands in for' }),
+    metadata: metadata.default({}),
+  })
+  .refine((command) => Boolean(command.templateId) || Boolean(command.text) || Boolean(command.html), {
+    message: 'one of templateId, text or html is needed',
+    path: ['text'],
+  })
+  .meta({ id: 'EmailSend', description: 'Send one email' });
+
+export const emailCommands = defineTopic({
+  name: 'commands.email.v1',
+  summary: 'Send an email',
+  key: 'tenant + recipient, e.g. demo:a@example.com',
+  messages: { 'email.send.v1': sendEmailCommand },
+});
+
+export type SendEmailCommand = z.output<typeof sendEmailCommand>;
