@@ -47,6 +47,7 @@ export const messagingConfig = z
     RETRY_MAX_MS: ms(300_000, 'ceiling of any back-off'),
     GIVE_UP_AFTER_MS: ms(4 * 3_600_000, 'after which a message that was never handed over fails'),
     CALLBACK_OVERDUE_MS: ms(300_000, 'silence after which the provider is asked for the status'),
+    FALLBACK_POLL_MS: ms(1_000, 'how often due fallbacks are looked for'),
     RECONCILE_POLL_MS: ms(1_000, 'how often attempts in doubt and silent messages are looked for'),
   })
   .refine((config) => config.ATTEMPT_LEASE_MS >= config.PROVIDER_TIMEOUT_MS + 5_000, {

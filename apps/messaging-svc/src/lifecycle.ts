@@ -5,6 +5,7 @@ import { Health } from '@signalbox/service';
 import { TenantDirectory } from '@signalbox/tenants';
 import { DataSource } from 'typeorm';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import { Fallback } from './fallback/fallback.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
 
 /** To inject the Kafka client. */
@@ -20,6 +21,7 @@ export class Lifecycle implements OnApplicationBootstrap, OnApplicationShutdown 
     @Inject(OutboxRelay) private readonly relay: OutboxRelay,
     @Inject(Dispatcher) private readonly dispatcher: Dispatcher,
     @Inject(Reconciler) private readonly reconciler: Reconciler,
+    @Inject(Fallback) private readonly fallback: Fallback,
     @Inject(TenantDirectory) private readonly tenants: TenantDirectory,
   ) {}
 
@@ -28,11 +30,13 @@ export class Lifecycle implements OnApplicationBootstrap, OnApplicationShutdown 
     this.relay.start();
     this.dispatcher.start();
     this.reconciler.start();
+    this.fallback.start();
   }
 
   /** HTTP and the Kafka consumer have stopped by now: nothing new comes in. */
   async onApplicationShutdown(): Promise<void> {
     this.tenants.close();
+    await this.fallback.stop();
     await this.reconciler.stop();
     await this.dispatcher.stop();
     await this.relay.stop();

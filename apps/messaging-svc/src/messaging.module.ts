@@ -10,6 +10,7 @@ import { CONFIG, type MessagingConfig } from './config.ts';
 import { DeliveryHandler } from './delivery/delivery.handler.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { MessageProvider } from './dispatch/provider.ts';
+import { Fallback } from './fallback/fallback.ts';
 import { MessageController } from './http/message.controller.ts';
 import { InboundHandler } from './inbound/inbound.handler.ts';
 import { KAFKA, Lifecycle } from './lifecycle.ts';
@@ -56,6 +57,7 @@ export async function messagingModule({ config, logger }: ServiceContext<Messagi
       MessageProvider,
       Dispatcher,
       Reconciler,
+      Fallback,
       Lifecycle,
     ],
   };

@@ -48,6 +48,7 @@ export const reconciled = counter(
   'Attempts in doubt and silent messages, by what the provider said when asked',
   ['verdict'],
 );
+export const fallbacks = counter('signalbox_messages_fallbacks_total', 'Fallback steps taken, by channel', ['channel']);
 export const inDoubt = gauge(
   'signalbox_messages_in_doubt',
   'Attempts of which it is not known whether the provider took the message',

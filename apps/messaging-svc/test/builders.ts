@@ -71,6 +71,8 @@ export function message(changes: Partial<Message> = {}): Message {
     attempt: 1,
     dueAt: null,
     checkAt: null,
+    fallbackTaken: 0,
+    fallbackAt: null,
     updatedAt: now.toISOString(),
     ...changes,
   };

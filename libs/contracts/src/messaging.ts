@@ -13,11 +13,20 @@ import { defineTopic } from './topic.ts';
 
 export const messageChannel = z.enum(['sms', 'mms', 'whatsapp']);
 
-export const fallbackStep = z.object({
-  channel: z.enum(['sms', 'whatsapp', 'voice', 'email']),
-  after: isoDuration.nullish().meta({ description: 'Taken when not delivered within this time; else on failure only' }),
-  to: z.string().max(320).nullish(),
-});
+export const fallbackStep = z
+  .object({
+    channel: z.enum(['sms', 'whatsapp', 'voice', 'email']),
+    after: isoDuration.nullish().meta({
+      description:
+        'Taken when not delivered within this time, from acceptance or the step before; else on failure only',
+    }),
+    to: z.string().max(320).nullish().meta({ description: "Default: the message's recipient" }),
+    subject: z.string().max(998).nullish().meta({ description: 'Of an email; default: the first line of the body' }),
+  })
+  .refine((step) => step.channel !== 'email' || Boolean(step.to?.includes('@')), {
+    message: 'an email needs an address',
+    path: ['to'],
+  });
 
 /** A send request as its HTTP body has it: the tenant is the token's. */
 export const sendRequest = z
@@ -51,6 +60,10 @@ export const sendRequest = z
   .refine((request) => Boolean(request.body) || request.mediaUrls.length > 0 || Boolean(request.contentSid), {
     message: 'one of body, mediaUrls or contentSid is needed',
     path: ['body'],
+  })
+  .refine((request) => request.fallback.length === 0 || Boolean(request.body), {
+    message: 'a fallback says the body on another channel, so there has to be one',
+    path: ['fallback'],
   });
 
 export const sendCommand = sendRequest

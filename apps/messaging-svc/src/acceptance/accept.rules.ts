@@ -1,7 +1,8 @@
 import type { Failure, SendCommand } from '@signalbox/contracts';
 import type { Tenant } from '@signalbox/tenants';
 import { toE164 } from '@signalbox/twilio';
-import type { Message, StateChange, Step } from '../message/message.ts';
+import { deadline } from '../fallback/fallback.rules.ts';
+import { fallbackAfter, type Message, type StateChange, type Step } from '../message/message.ts';
 
 export interface AcceptanceContext {
   readonly id: string;
@@ -48,6 +49,8 @@ export function accept(command: SendCommand, context: AcceptanceContext): Step {
     attempt: 0,
     dueAt: null,
     checkAt: null,
+    fallbackTaken: 0,
+    fallbackAt: null,
     updatedAt: at,
   };
 
@@ -57,9 +60,10 @@ export function accept(command: SendCommand, context: AcceptanceContext): Step {
 
   const scheduled = message.sendAt !== null && message.sendAt > at;
   const next = scheduled ? 'scheduled' : 'queued';
+  const dueAt = scheduled ? message.sendAt : at;
   return {
     before: null,
-    message: { ...message, state: next, sequence: 2, dueAt: scheduled ? message.sendAt : at },
+    message: { ...message, state: next, sequence: 2, dueAt, fallbackAt: deadline(message, new Date(dueAt ?? at)) },
     changes: [
       { sequence: 1, from: null, to: 'accepted', at, error: null },
       { sequence: 2, from: 'accepted', to: next, at, error: null },
@@ -95,7 +99,8 @@ const noSender: Sender = { from: null, messagingServiceSid: null };
 
 function rejected(message: Message, error: Failure, at: string): Step {
   const change: StateChange = { sequence: 1, from: null, to: 'rejected', at, error };
-  return { before: null, message: { ...message, state: 'rejected', error }, changes: [change] };
+  const fallbackAt = fallbackAfter(message, change, at);
+  return { before: null, message: { ...message, state: 'rejected', error, fallbackAt }, changes: [change] };
 }
 
 function toUtc(time: string | null | undefined): string | null {

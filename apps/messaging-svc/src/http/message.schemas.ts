@@ -60,7 +60,7 @@ const attempt = z.object({
 
 const historyLine = z.object({
   at: timestamp,
-  kind: z.enum(['request', 'state', 'attempt', 'answer', 'callback', 'provider_status']),
+  kind: z.enum(['request', 'state', 'attempt', 'answer', 'callback', 'provider_status', 'fallback']),
   summary: z.string().meta({ description: 'One line for a person' }),
   detail: z.record(z.string(), z.unknown()),
 });

@@ -83,6 +83,8 @@ function tellLine({ at, kind, detail }: StoredLine): HistoryEntry {
       return { at, kind, summary: `${text(detail['from'], 'new')} → ${text(detail['to'])}`, detail };
     case 'callback':
       return { at, kind, summary: `callback ${text(detail['status'])}, ${text(detail['outcome'])}`, detail };
+    case 'fallback':
+      return { at, kind, summary: `fallback to ${text(detail['channel'])}`, detail };
     default:
       return { at, kind: 'provider_status', summary: `asked: ${text(detail['status'])}`, detail };
   }
@@ -96,6 +98,7 @@ function inOrder(entries: HistoryEntry[]): HistoryEntry[] {
     answer: 2,
     callback: 2,
     provider_status: 2,
+    fallback: 4,
     state: 3,
   };
   return entries.sort((a, b) => (a.at === b.at ? cause[a.kind] - cause[b.kind] : a.at < b.at ? -1 : 1));

@@ -5,7 +5,7 @@ export interface HistoryLine {
   readonly messageId: string;
   /** RFC 3339, UTC. */
   readonly at: string;
-  readonly kind: 'callback' | 'provider_status';
+  readonly kind: 'callback' | 'provider_status' | 'fallback';
   /** The CloudEvents id of what it tells; a line with the same one is written once per message. */
   readonly eventId: string | null;
   readonly detail: Readonly<Record<string, unknown>>;

@@ -36,6 +36,8 @@ const messageColumns = {
   attempt: 'integer',
   due_at: 'timestamptz',
   check_at: 'timestamptz',
+  fallback_taken: 'smallint',
+  fallback_at: 'timestamptz',
   updated_at: 'timestamptz',
 } as const;
 
@@ -64,6 +66,8 @@ export interface MessageRow {
   readonly attempt: number;
   readonly due_at: Date | null;
   readonly check_at: Date | null;
+  readonly fallback_taken: number;
+  readonly fallback_at: Date | null;
   readonly updated_at: Date;
 }
 
@@ -128,10 +132,22 @@ export async function insert(tx: Transaction, steps: readonly Step[]): Promise<S
 export async function save(tx: Transaction, steps: readonly Step[]): Promise<void> {
   const changed = steps.filter(({ before, message }) => message !== before);
   if (changed.length === 0) return;
-  const { id, state, sequence, provider_sid, error, attempt, due_at, check_at, updated_at } = messageColumns;
+  const {
+    id,
+    state,
+    sequence,
+    provider_sid,
+    error,
+    attempt,
+    due_at,
+    check_at,
+    fallback_taken,
+    fallback_at,
+    updated_at,
+  } = messageColumns;
   const rows = columns(
     changed,
-    { id, state, sequence, provider_sid, error, attempt, due_at, check_at, updated_at },
+    { id, state, sequence, provider_sid, error, attempt, due_at, check_at, fallback_taken, fallback_at, updated_at },
     ({ message }) => toRow(message),
   );
   await run(
@@ -139,7 +155,8 @@ export async function save(tx: Transaction, steps: readonly Step[]): Promise<voi
     // The lock already keeps others out; the sequence makes going back impossible whoever forgets it.
     `update messages m
      set state = n.state, sequence = n.sequence, provider_sid = n.provider_sid, error = n.error,
-         attempt = n.attempt, due_at = n.due_at, check_at = n.check_at, updated_at = n.updated_at
+         attempt = n.attempt, due_at = n.due_at, check_at = n.check_at,
+         fallback_taken = n.fallback_taken, fallback_at = n.fallback_at, updated_at = n.updated_at
      from ${rows.as('n')} where m.id = n.id and m.sequence <= n.sequence`,
     rows.parameters,
   );
@@ -189,6 +206,8 @@ export function toMessage(row: MessageRow): Message {
     attempt: row.attempt,
     dueAt: row.due_at?.toISOString() ?? null,
     checkAt: row.check_at?.toISOString() ?? null,
+    fallbackTaken: row.fallback_taken,
+    fallbackAt: row.fallback_at?.toISOString() ?? null,
     updatedAt: row.updated_at.toISOString(),
   };
 }
@@ -218,6 +237,8 @@ function toRow(message: Message) {
     attempt: message.attempt,
     due_at: message.dueAt,
     check_at: message.checkAt,
+    fallback_taken: message.fallbackTaken,
+    fallback_at: message.fallbackAt,
     updated_at: message.updatedAt,
   };
 }

@@ -31,6 +31,10 @@ export interface Message {
   readonly attempt: number;
   /** When the dispatcher may take it; null while an attempt is open and when nothing is left to send. */
   readonly dueAt: string | null;
+  /** How many steps of `fallback` have been taken. */
+  readonly fallbackTaken: number;
+  /** When the next step of `fallback` is taken, unless the message is delivered before; null when there is none to take. */
+  readonly fallbackAt: string | null;
   /** When to ask the provider, because its callbacks have been silent; null when nothing more is expected. */
   readonly checkAt: string | null;
   readonly updatedAt: string;
@@ -61,7 +65,9 @@ export interface Step {
   readonly changes: readonly StateChange[];
 }
 
-export type Facts = Partial<Pick<Message, 'providerSid' | 'error' | 'attempt' | 'dueAt' | 'checkAt'>>;
+export type Facts = Partial<
+  Pick<Message, 'providerSid' | 'error' | 'attempt' | 'dueAt' | 'checkAt' | 'fallbackTaken' | 'fallbackAt'>
+>;
 
 export function unchanged(message: Message): Step {
   return { before: message, message, changes: [] };
@@ -69,7 +75,7 @@ export function unchanged(message: Message): Step {
 
 /**
  * Moves the message and notes the facts; where its machine forbids the move, nothing happens. A final state leaves
- * nothing to send and nothing to ask.
+ * nothing to send and nothing to ask; one that is a failure calls for the next fallback at once.
  */
 export function move(step: Step, to: MessageState, at: string, facts: Facts = {}): Step {
   const { before, message } = step;
@@ -80,7 +86,7 @@ export function move(step: Step, to: MessageState, at: string, facts: Facts = {}
     message: {
       ...message,
       ...facts,
-      ...(isFinal(to) && { dueAt: null, checkAt: null }),
+      ...(isFinal(to) && { dueAt: null, checkAt: null, fallbackAt: fallbackAfter(message, change, at) }),
       state: to,
       sequence: change.sequence,
       updatedAt: at,
@@ -88,6 +94,18 @@ export function move(step: Step, to: MessageState, at: string, facts: Facts = {}
     changes: [...step.changes, change],
   };
 }
+
+/** Nobody is chased on another channel who must not be written to on this one. */
+export function fallbackAfter(
+  message: Pick<Message, 'fallback' | 'fallbackTaken'>,
+  end: Pick<StateChange, 'to' | 'error'>,
+  at: string,
+): string | null {
+  const wanted = failures.has(end.to) && end.error?.class !== 'compliance';
+  return wanted && message.fallbackTaken < message.fallback.length ? at : null;
+}
+
+const failures: ReadonlySet<MessageState> = new Set(['undelivered', 'failed', 'expired', 'rejected']);
 
 /** Notes facts that are no move. */
 export function note(step: Step, at: string, facts: Facts): Step {

@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { TenantDirectory } from '@signalbox/tenants';
+import { command, now, tenant } from '../../test/builders.ts';
+import { type MessagingDatabase, messagingDatabase, outboxEvents } from '../../test/database.ts';
+import { Acceptor, type SendAsked } from './acceptance.ts';
+import { cancel } from './cancel.ts';
+
+const directory = { byName: (name: string) => (name === 'demo' ? tenant : undefined) } as TenantDirectory;
+const acceptor = new Acceptor(directory);
+
+const ask = (changes: Parameters<typeof command>[0] = {}): SendAsked => ({
+  command: command(changes),
+  traceparent: undefined,
+});
+
+describe('acceptance', () => {
+  let database: MessagingDatabase;
+
+  beforeAll(async () => (database = await messagingDatabase()));
+  afterAll(() => database.close());
+  beforeEach(() => database.dataSource.query('truncate messages, outbox cascade'));
+
+  const accept = (...asked: SendAsked[]) => database.transact((tx) => acceptor.accept(tx, asked));
+  const count = async (table: string): Promise<number> =>
+    Number((await database.dataSource.query<{ count: string }[]>(`select count(*) from ${table}`))[0]?.count);
+
+  it('makes one message of a command that comes three times, twice of them together', async () => {
+    const [first, second] = await accept(ask(), ask());
+    const [third] = await accept(ask());
+    expect([first?.result, second?.result, third?.result]).toEqual(['new', 'repeat', 'repeat']);
+    expect(new Set([first?.messageId, second?.messageId, third?.messageId]).size).toBe(1);
+    expect(await count('messages')).toBe(1);
+    expect((await outboxEvents(database)).map(({ data }) => [data.sequence, data.state])).toEqual([
+      [1, 'accepted'],
+      [2, 'queued'],
+    ]);
+  });
+
+  it('tells a repeat from another request under the same key, and leaves the first one alone', async () => {
+    const [first] = await accept(ask());
+    const [other] = await accept(ask({ body: 'Something else' }));
+    expect(other).toEqual({ messageId: first?.messageId, state: 'queued', result: 'conflict' });
+  });
+
+  it('sees the same request whether defaults are written or left out, in whatever order', async () => {
+    await accept(ask({ metadata: { a: '1', b: '2' } }));
+    const [again] = await accept(ask({ metadata: { b: '2', a: '1' }, from: null, maxPrice: null }));
+    expect(again?.result).toBe('repeat');
+  });
+
+  it('keeps the keys of tenants apart', async () => {
+    const both = new Acceptor({ byName: (name: string) => ({ ...tenant, name }) } as TenantDirectory);
+    const results = await database.transact((tx) => both.accept(tx, [ask(), ask({ tenant: 'other' })]));
+    expect(results.map(({ result }) => result)).toEqual(['new', 'new']);
+  });
+
+  it('survives batches that share their keys crosswise: no deadlock, one message each', async () => {
+    const keys = Array.from({ length: 200 }, (_, index) => `key-${index}`);
+    const batches = Array.from({ length: 6 }, (_, index) => (index % 2 ? [...keys] : [...keys].reverse()));
+    const results = await Promise.all(
+      batches.map((batch) => accept(...batch.map((idempotencyKey) => ask({ idempotencyKey })))),
+    );
+    expect(results.flat().filter(({ result }) => result === 'new')).toHaveLength(200);
+    expect(await count('messages')).toBe(200);
+    expect(await count('outbox')).toBe(400);
+  });
+
+  it('stores whatever text a person can send', async () => {
+    const body = 'quote " brace { comma , NUL \0 lone \ud800 emoji 👍🏽';
+    const [result] = await accept(ask({ body, metadata: { nasty: '{"\\u0000"}' } }));
+    expect(result?.result).toBe('new');
+  });
+
+  it('cancels what waits, by either id, and says when it is too late', async () => {
+    const [queued] = await accept(ask({ sendAt: new Date(Date.now() + 3_600_000).toISOString() }));
+    const messageId = queued?.messageId ?? '';
+    const byKey = { tenant: 'demo', idempotencyKey: command().idempotencyKey };
+    const run = (request: Parameters<typeof cancel>[1]) => database.transact((tx) => cancel(tx, request, now));
+
+    expect(await run({ tenant: 'other', messageId })).toEqual({ kind: 'unknown' });
+    expect(await run(byKey)).toEqual({ kind: 'canceled', messageId });
+    expect(await run({ tenant: 'demo', messageId })).toEqual({ kind: 'canceled', messageId });
+
+    await database.dataSource.query(`update messages set state = 'submitting', due_at = null`);
+    expect(await run(byKey)).toEqual({ kind: 'too_late', messageId, state: 'submitting' });
+  });
+});

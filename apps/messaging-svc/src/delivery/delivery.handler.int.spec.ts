@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { EventOf, topics } from '@signalbox/contracts';
+import { Batch } from '@signalbox/kafka';
+import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages } from '../../test/database.ts';
+import type { Message } from '../message/message.ts';
+import { DeliveryHandler } from './delivery.handler.ts';
+
+type Callback = EventOf<typeof topics.twilioMessageCallbacks>;
+
+const sid = (n: number) => `SM${String(n).padStart(32, '0')}`;
+
+function callback(of: Pick<Message, 'id'> | null, status: string, changes: Partial<Callback['data']> = {}): Callback {
+  const data = {
+    accountSid: 'AC00000000000000000000000000000001',
+    tenant: 'demo',
+    resourceSid: sid(1),
+    correlationId: of?.id ?? null,
+    status,
+    providerTime: null,
+    receivedAt: '2026-11-24T18:00:01.000Z',
+    errorCode: null,
+    params: { MessageStatus: status },
+    ...changes,
+  };
+  return {
+    id: `${data.resourceSid}.${status}`,
+    source: '//signalbox/webhook-ingest',
+    type: 'twilio.message.status.v1',
+    time: data.receivedAt,
+    data,
+  };
+}
+
+function batch(...events: Callback[]): Batch<Callback> {
+  return new Batch(
+    events.map((event, index) => ({
+      event,
+      key: event.data.correlationId ?? event.data.resourceSid,
+      topic: 'callbacks.twilio.message.v1',
+      partition: 0,
+      offset: String(index),
+      attempt: 1,
+    })),
+  );
+}
+
+describe('DeliveryHandler', () => {
+  const handler = new DeliveryHandler();
+  let database: MessagingDatabase;
+  let message: Message;
+
+  beforeAll(async () => (database = await messagingDatabase()));
+  afterAll(() => database.close());
+  beforeEach(async () => {
+    await database.dataSource.query('truncate messages, outbox, unmatched_callbacks cascade');
+    [message] = (await queueMessages(database, 1)) as [Message];
+    await database.dataSource.query(`update messages set state = 'submitting', sequence = 3`);
+    await database.dataSource.query('truncate outbox');
+  });
+
+  const apply = (...events: Callback[]) => database.transact((tx) => handler.applyCallbacks(batch(...events), tx));
+  const row = async () =>
+    (
+      await database.dataSource.query<{ state: string; sequence: number; provider_sid: string }[]>(
+        'select * from messages',
+      )
+    )[0];
+  const rows = (table: string) => database.dataSource.query<Record<string, unknown>[]>(`select * from ${table}`);
+
+  it('applies a batch in one go: one event per move, in order', async () => {
+    await apply(callback(message, 'sent'), callback(message, 'delivered'));
+    expect(await row()).toMatchObject({ state: 'delivered', sequence: 5, provider_sid: sid(1) });
+    expect((await outboxEvents(database)).map(({ data }) => [data.sequence, data.state])).toEqual([
+      [4, 'sent'],
+      [5, 'delivered'],
+    ]);
+  });
+
+  it('applies a repeat once, in the same batch and in a later one, and keeps one line of it', async () => {
+    await apply(callback(message, 'sent'), callback(message, 'sent'));
+    await apply(callback(message, 'sent'));
+    expect(await row()).toMatchObject({ state: 'sent', sequence: 4 });
+    expect((await rows('message_history')).filter(({ kind }) => kind === 'callback')).toHaveLength(1);
+  });
+
+  it('keeps a late callback in the history and changes nothing', async () => {
+    await apply(callback(message, 'delivered'));
+    await apply(callback(message, 'sent'));
+    expect(await row()).toMatchObject({ state: 'delivered', sequence: 4 });
+    expect((await rows('message_history')).filter(({ kind }) => kind === 'callback')).toHaveLength(2);
+  });
+
+  it('keeps a status nobody knows', async () => {
+    await apply(callback(message, 'teleported'));
+    expect(await row()).toMatchObject({ state: 'submitting', provider_sid: sid(1) });
+    expect(await rows('message_history')).toContainEqual(
+      expect.objectContaining({ kind: 'callback', detail: expect.objectContaining({ status: 'teleported' }) }),
+    );
+  });
+
+  it('finds a message by the provider’s id when the URL did not carry ours', async () => {
+    await apply(callback(message, 'sent'));
+    await apply(callback(null, 'delivered'));
+    expect(await row()).toMatchObject({ state: 'delivered' });
+  });
+
+  it.each([
+    ['of another tenant', { tenant: 'other' }],
+    ['of a message we never had', { correlationId: '019a0000-0000-7000-8000-00000000dead' }],
+    ['of a message that is not ours at all', { correlationId: null, resourceSid: sid(9) }],
+  ])('sets a callback aside that speaks %s', async (_label, changes) => {
+    await apply(callback(message, 'delivered', changes), callback(message, 'sent'));
+    expect(await row()).toMatchObject({ state: 'sent' });
+    expect(await rows('unmatched_callbacks')).toHaveLength(1);
+  });
+
+  it('ends in one place when two replicas apply the same callbacks at once', async () => {
+    const messages = await queueMessages(database, 50);
+    await database.dataSource.query(`update messages set state = 'submitting', sequence = 3`);
+    await database.dataSource.query('truncate outbox');
+    const callbacks = messages.flatMap((of, index) => [
+      callback(of, 'sent', { resourceSid: sid(100 + index) }),
+      callback(of, 'delivered', { resourceSid: sid(100 + index) }),
+    ]);
+    await Promise.all([apply(...callbacks), apply(...[...callbacks].reverse()), apply(...callbacks)]);
+    const events = (await outboxEvents(database)).filter(({ key }) => key !== message.id);
+    for (const { id } of messages) {
+      const sequences = events.filter(({ key }) => key === id).map(({ data }) => data.sequence);
+      expect(sequences).toEqual(sequences.map((_, index) => 4 + index));
+    }
+    const states = await database.dataSource.query<{ state: string }[]>(
+      'select distinct state from messages where id <> $1',
+      [message.id],
+    );
+    expect(states).toEqual([{ state: 'delivered' }]);
+  });
+});

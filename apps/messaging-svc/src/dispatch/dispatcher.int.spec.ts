@@ -1,0 +1,236 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Transact } from '@signalbox/persistence';
+import { createLogger } from '@signalbox/telemetry';
+import { eventually } from '@signalbox/testing';
+import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages } from '../../test/database.ts';
+import { type MessagingConfig, messagingConfig } from '../config.ts';
+import type { ProviderReport } from '../delivery/delivery.rules.ts';
+import type { Message } from '../message/message.ts';
+import type { ListedMessage } from '../reconcile/reconcile.rules.ts';
+import { Reconciler } from '../reconcile/reconciler.ts';
+import type { SendOutcome } from './attempt.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { MessageProvider } from './provider.ts';
+
+const logger = createLogger('spec', { level: 'silent' });
+const noAnswer = { code: 'no_answer', class: 'retryable', title: 'No answer', remedy: 'Wait' } as const;
+const busy = { code: 20429, class: 'rate', title: 'Too many requests', remedy: 'Slow down' } as const;
+
+/** A provider with a ledger; `answer` decides whether it takes a message and whether its answer arrives. */
+class Ledger implements Pick<MessageProvider, 'send' | 'listSince' | 'status'> {
+  readonly taken: ListedMessage[] = [];
+  readonly calls: string[] = [];
+  answer: (message: Message, call: number) => 'accept' | 'busy' | 'lost before' | 'lost after' = () => 'accept';
+  available = true;
+
+  async send(message: Message): Promise<SendOutcome> {
+    this.calls.push(message.id);
+    const answer = this.answer(message, this.calls.filter((id) => id === message.id).length);
+    if (answer === 'busy') return { kind: 'deferred', error: busy, httpStatus: 429, retryAfterMs: null };
+    if (answer === 'lost before') return { kind: 'in_doubt', error: noAnswer, httpStatus: null };
+    const sid = `SM${String(this.taken.length).padStart(32, '0')}`;
+    this.taken.push({
+      sid,
+      to: message.to,
+      from: '+14155550100',
+      messagingServiceSid: message.messagingServiceSid,
+      body: message.content.body ?? '',
+      status: 'sent',
+      createdAt: new Date(),
+    });
+    if (answer === 'lost after') return { kind: 'in_doubt', error: noAnswer, httpStatus: null };
+    return { kind: 'accepted', sid, status: 'queued', httpStatus: 201 };
+  }
+
+  async listSince(message: Message): Promise<ListedMessage[]> {
+    if (!this.available) throw new Error('the list is away');
+    return this.taken.filter(({ to }) => to === message.to);
+  }
+
+  async status(_message: Message, sid: string): Promise<ProviderReport> {
+    return { resourceSid: sid, status: 'delivered', errorCode: null };
+  }
+}
+
+describe('dispatch', () => {
+  let database: MessagingDatabase;
+  let ledger: Ledger;
+  let running: (Dispatcher | Reconciler)[] = [];
+
+  beforeAll(async () => (database = await messagingDatabase()));
+  afterAll(() => database.close());
+  beforeEach(async () => {
+    await database.dataSource.query('truncate messages, outbox cascade');
+    ledger = new Ledger();
+  });
+  afterEach(async () => {
+    await Promise.all(running.map((one) => one.stop()));
+    running = [];
+  });
+
+  function replica(changes: Partial<MessagingConfig> = {}, transact: Transact = database.transact) {
+    const config = {
+      ...messagingConfig.parse({
+        DATABASE_URL: 'postgres://unused',
+        KAFKA_BROKERS: 'unused:9092',
+        PUBLIC_BASE_URL: 'http://localhost',
+        DISPATCH_POLL_MS: 20,
+        RECONCILE_POLL_MS: 20,
+        RETRY_BASE_MS: 1,
+        RETRY_MAX_MS: 5,
+        IN_DOUBT_SETTLE_MS: 30,
+      }),
+      ...changes,
+    };
+    const provider = ledger as unknown as MessageProvider;
+    const dispatcher = new Dispatcher(transact, provider, config, logger);
+    const reconciler = new Reconciler(transact, provider, dispatcher, config, logger);
+    return { dispatcher, reconciler };
+  }
+
+  function start(changes?: Partial<MessagingConfig>, transact?: Transact) {
+    const { dispatcher, reconciler } = replica(changes, transact);
+    for (const one of [dispatcher, reconciler]) {
+      one.start();
+      running.push(one);
+    }
+  }
+
+  const states = () =>
+    database.dataSource.query<{ state: string; count: string }[]>(
+      'select state, count(*) from messages group by state',
+    );
+  const attempts = () =>
+    database.dataSource.query<{ state: string; number: number; provider_sid: string | null }[]>(
+      'select * from attempts order by message_id, number',
+    );
+  const allIn = (state: string, count: number) =>
+    eventually(async () => expect(await states()).toEqual([{ state, count: String(count) }]), { timeout: 20_000 });
+
+  it('shares a queue among replicas: each message is handed over once', async () => {
+    await queueMessages(database, 400, (index) => ({ to: `+1415555${String(1000 + index)}` }));
+    start();
+    start();
+    start();
+    await allIn('submitted', 400);
+    expect(ledger.taken).toHaveLength(400);
+    expect(new Set(ledger.calls).size).toBe(400);
+    const events = (await outboxEvents(database)).map(({ data }) => data.state);
+    expect(events.filter((state) => state === 'submitting')).toHaveLength(400);
+    expect(events.filter((state) => state === 'submitted')).toHaveLength(400);
+  });
+
+  it('takes the critical lane first', async () => {
+    await queueMessages(database, 60, (index) => ({
+      lane: index % 20 === 0 ? 'critical' : 'bulk',
+      to: `+1415555${1000 + index}`,
+    }));
+    start({ DISPATCH_CONCURRENCY: 3 });
+    await allIn('submitted', 60);
+    const lanes = await database.dataSource.query<{ id: string; lane: number }[]>('select id, lane from messages');
+    const critical = new Set(lanes.filter(({ lane }) => lane === 0).map(({ id }) => id));
+    expect(ledger.calls.slice(0, 3).every((id) => critical.has(id))).toBe(true);
+  });
+
+  it('tries again what the provider turned away, and tells nobody of the detour', async () => {
+    await queueMessages(database, 1);
+    ledger.answer = (_message, call) => (call < 4 ? 'busy' : 'accept');
+    start();
+    await allIn('submitted', 1);
+    expect((await attempts()).map(({ state }) => state)).toEqual(['deferred', 'deferred', 'deferred', 'accepted']);
+    expect((await outboxEvents(database)).map(({ data }) => data.sequence)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('finds a message in the provider’s list whose answer was lost, and does not send it again', async () => {
+    await queueMessages(database, 5, (index) => ({ to: `+1415555${1000 + index}` }));
+    ledger.answer = () => 'lost after';
+    start();
+    await allIn('sent', 5);
+    expect(ledger.taken).toHaveLength(5);
+    expect((await attempts()).map(({ state }) => state)).toEqual(Array(5).fill('accepted'));
+  });
+
+  it('sends again only what the provider provably has not', async () => {
+    await queueMessages(database, 5, (index) => ({ to: `+1415555${1000 + index}` }));
+    ledger.answer = (_message, call) => (call === 1 ? 'lost before' : 'accept');
+    start();
+    await allIn('submitted', 5);
+    expect(ledger.taken).toHaveLength(5);
+    expect((await attempts()).map(({ number, state }) => `${number} ${state}`)).toEqual(
+      Array(5).fill(['1 not_taken', '2 accepted']).flat(),
+    );
+  });
+
+  it('gives equal messages to one recipient distinct matches', async () => {
+    await queueMessages(database, 6);
+    let call = 0;
+    ledger.answer = () => (call++ % 2 ? 'lost after' : 'lost before');
+    start();
+    await eventually(
+      async () => {
+        const open = (await attempts()).filter(({ state }) => state === 'calling' || state === 'in_doubt');
+        expect(open).toEqual([]);
+        expect((await states()).every(({ state }) => state !== 'submitting' && state !== 'queued')).toBe(true);
+      },
+      { timeout: 20_000 },
+    );
+    expect(ledger.taken).toHaveLength(6);
+    const sids = (await attempts()).flatMap(({ provider_sid }) => provider_sid ?? []);
+    expect(new Set(sids).size).toBe(6);
+  });
+
+  it('holds what is in doubt while the list cannot be read', async () => {
+    await queueMessages(database, 1);
+    ledger.answer = (_message, call) => (call === 1 ? 'lost before' : 'accept');
+    ledger.available = false;
+    start();
+    await eventually(async () => expect((await attempts())[0]?.state).toBe('in_doubt'));
+    expect(ledger.calls).toHaveLength(1);
+    ledger.available = true;
+    await allIn('submitted', 1);
+    expect(ledger.taken).toHaveLength(1);
+  });
+
+  it('settles the attempt of a process that died between the call and its answer', async () => {
+    await queueMessages(database, 20, (index) => ({ to: `+1415555${1000 + index}` }));
+    // As `kill -9` leaves it: the claim is committed, the provider called, and nothing after that.
+    let dead = false;
+    const dying: Transact = (work) => (dead ? new Promise(() => undefined) : database.transact(work));
+    const { dispatcher } = replica({ DISPATCH_CONCURRENCY: 20 }, dying);
+    ledger.answer = () => {
+      dead = true;
+      return 'accept';
+    };
+    dispatcher.start();
+    await eventually(() => expect(ledger.calls.length).toBeGreaterThan(0));
+    await database.dataSource.query(`update attempts set lease_until = now()`);
+    ledger.answer = () => 'accept';
+    start();
+    await eventually(
+      async () => {
+        const rest = (await states()).filter(({ state }) => state === 'submitting' || state === 'queued');
+        expect(rest).toEqual([]);
+      },
+      { timeout: 20_000 },
+    );
+    expect(ledger.taken).toHaveLength(20);
+    expect(new Set(ledger.taken.map(({ to }) => to)).size).toBe(20);
+  });
+
+  it('does not call when its lease is nearly over', async () => {
+    await queueMessages(database, 1);
+    start({ ATTEMPT_LEASE_MS: 15_000, PROVIDER_TIMEOUT_MS: 15_000 });
+    await eventually(async () => expect((await attempts())[0]?.state).toBe('calling'));
+    expect(ledger.calls).toEqual([]);
+  });
+
+  it('asks about a message whose callbacks never came', async () => {
+    await queueMessages(database, 3, (index) => ({ to: `+1415555${1000 + index}` }));
+    start({ CALLBACK_OVERDUE_MS: 1, ATTEMPT_LEASE_MS: 100, PROVIDER_TIMEOUT_MS: 50 });
+    await allIn('delivered', 3);
+    const history = await database.dataSource.query<{ kind: string }[]>(
+      `select kind from message_history where kind = 'provider_status'`,
+    );
+    expect(history.length).toBeGreaterThanOrEqual(3);
+  });
+});

@@ -1,0 +1,119 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { topics } from '@signalbox/contracts';
+import { isTransient, Outbox, type OutgoingEvent, run, type Transact, type Transaction } from '@signalbox/persistence';
+import { LOGGER } from '@signalbox/service';
+import type { Logger } from '@signalbox/telemetry';
+import { CONFIG, type MessagingConfig } from '../config.ts';
+import { WakeUp } from '../dispatch/wake-up.ts';
+import { type HistoryLine, writeHistory } from '../message/history.store.ts';
+import { eventSource } from '../message/message.events.ts';
+import type { Message } from '../message/message.ts';
+import { type MessageRow, save, toMessage } from '../message/message.store.ts';
+import { fallbacks } from '../metrics.ts';
+import { TRANSACT } from '../transact.ts';
+import { type FallbackCommand, takeFallback } from './fallback.rules.ts';
+
+const outbox = new Outbox();
+const perPass = 200;
+
+const commands = {
+  voice: { topic: topics.voiceCommands.name, type: 'voice.place.v1' },
+  email: { topic: topics.emailCommands.name, type: 'email.send.v1' },
+  sms: { topic: topics.messagingCommands.name, type: 'messaging.send.v1' },
+  whatsapp: { topic: topics.messagingCommands.name, type: 'messaging.send.v1' },
+} as const;
+
+/** Takes the next channel of requests that failed or were not delivered in time, each step once. */
+@Injectable()
+export class Fallback {
+  readonly #transact: Transact;
+  readonly #config: MessagingConfig;
+  readonly #log: Logger;
+  readonly #wakeUp = new WakeUp();
+  #stopping = false;
+  #running: Promise<void> | undefined;
+
+  constructor(
+    @Inject(TRANSACT) transact: Transact,
+    @Inject(CONFIG) config: MessagingConfig,
+    @Inject(LOGGER) log: Logger,
+  ) {
+    this.#transact = transact;
+    this.#config = config;
+    this.#log = log;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#wakeUp.nudge();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      let taken = 0;
+      try {
+        taken = await this.#transact((tx) => takeFallbacks(tx, new Date()));
+      } catch (error) {
+        this.#log[isTransient(error) ? 'warn' : 'error']({ err: error }, 'fallbacks could not be taken');
+      }
+      if (taken < perPass) await this.#wakeUp.wait(this.#config.FALLBACK_POLL_MS);
+    }
+  }
+}
+
+/** One batch: the steps, their commands and their lines in the history are one transaction. */
+export async function takeFallbacks(tx: Transaction, now: Date): Promise<number> {
+  const { rows } = await run<MessageRow>(
+    tx,
+    'select * from messages where fallback_at <= $1 order by fallback_at limit $2 for update skip locked',
+    [now, perPass],
+  );
+  const taken = rows.map(toMessage).map((message) => ({ message, ...takeFallback(message, now) }));
+  await save(
+    tx,
+    taken.map(({ step }) => step),
+  );
+  const sent = taken.flatMap(({ message, command }) => (command ? [{ message, command }] : []));
+  await outbox.append(
+    tx,
+    sent.map(({ message, command }) => toEvent(message, command, now)),
+  );
+  await writeHistory(
+    tx,
+    sent.map(({ message, command }) => toLine(message, command, now)),
+  );
+  for (const { command } of sent) fallbacks.inc({ channel: command.channel });
+  return rows.length;
+}
+
+function toEvent(message: Message, { channel, to, data }: FallbackCommand, now: Date): OutgoingEvent {
+  const { topic, type } = commands[channel];
+  return {
+    topic,
+    key: `${message.tenant}:${to}`,
+    event: {
+      id: data.idempotencyKey,
+      source: eventSource,
+      type,
+      time: now.toISOString(),
+      subject: message.id,
+      traceparent: message.traceparent,
+      data,
+    },
+  };
+}
+
+function toLine(message: Message, { channel, data }: FallbackCommand, now: Date): HistoryLine {
+  return {
+    messageId: message.id,
+    at: now.toISOString(),
+    kind: 'fallback',
+    eventId: data.idempotencyKey,
+    detail: { channel, idempotencyKey: data.idempotencyKey },
+  };
+}
