@@ -3,7 +3,7 @@ import nx from '@nx/eslint-plugin';
 import prettier from 'eslint-config-prettier';
 import ts from 'typescript-eslint';
 
-const impure = ['@nestjs/*', 'typeorm', 'pg', 'kafkajs', 'twilio', '@sendgrid/*', 'undici', 'node:fs', 'node:fs/*', 'node:http', 'node:crypto', 'node:timers', 'node:timers/*'];
+const impure = ['@nestjs/*', 'typeorm', 'pg', 'kafkajs', '/twilio', '@sendgrid/*', 'undici', 'node:fs', 'node:fs/*', 'node:http', 'node:crypto', 'node:timers', 'node:timers/*'];
 
 export default ts.config(
   { ignores: ['**/dist/**', '**/node_modules/**', '.local/**', '.nx/**', 'docs/contracts/**', 'coverage/**'] },
@@ -19,12 +19,13 @@ export default ts.config(
         {
           allowCircularSelfDependency: false,
           depConstraints: [
-            { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:lib', 'type:contracts', 'type:testing'] },
-            { sourceTag: 'type:simulator', onlyDependOnLibsWithTags: ['type:lib', 'type:contracts', 'type:testing'] },
-            { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:lib', 'type:contracts', 'type:testing'] },
-            { sourceTag: 'type:client', onlyDependOnLibsWithTags: ['type:contracts', 'type:testing'] },
+            { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:lib', 'type:foundation', 'type:contracts', 'type:testing'] },
+            { sourceTag: 'type:simulator', onlyDependOnLibsWithTags: ['type:lib', 'type:foundation', 'type:contracts', 'type:testing'] },
+            { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:lib', 'type:foundation', 'type:contracts', 'type:testing'] },
+            { sourceTag: 'type:client', onlyDependOnLibsWithTags: ['type:contracts', 'type:foundation', 'type:testing'] },
             { sourceTag: 'type:contracts', onlyDependOnLibsWithTags: [] },
-            { sourceTag: 'type:testing', onlyDependOnLibsWithTags: ['type:lib', 'type:contracts'] },
+            { sourceTag: 'type:foundation', onlyDependOnLibsWithTags: [] },
+            { sourceTag: 'type:testing', onlyDependOnLibsWithTags: ['type:lib', 'type:foundation', 'type:contracts'] },
             { sourceTag: 'type:tool', onlyDependOnLibsWithTags: ['*'] },
           ],
         },

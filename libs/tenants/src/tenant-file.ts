@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { parseDocument } from 'yaml';
+import { type Tenant, tenantFile } from './schema.ts';
+
+/** Names everything that is wrong with the file at once, by path; never repeats a value, which may be a secret. */
+export class TenantFileError extends Error {
+  constructor(
+    readonly file: string,
+    readonly faults: readonly string[],
+  ) {
+    super(
+      `${file}: ${faults.length} fault${faults.length === 1 ? '' : 's'}\n${faults.map((fault) => `  - ${fault}`).join('\n')}`,
+    );
+    this.name = 'TenantFileError';
+  }
+}
+
+export interface TenantFile {
+  readonly tenants: readonly Tenant[];
+  /** Directories whose changes may change the outcome: the file's and those of its `file:` secrets. */
+  readonly directories: ReadonlySet<string>;
+}
+
+/**
+ * Reads the file and resolves its secrets; `file:` paths are relative to the file itself.
+ * @throws TenantFileError with every fault
+ */
+export async function readTenantFile(file: string, env: NodeJS.ProcessEnv): Promise<TenantFile> {
+  const parsed = tenantFile.safeParse(await readYaml(file));
+  if (!parsed.success)
+    throw new TenantFileError(
+      file,
+      parsed.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`),
+    );
+
+  const faults: string[] = [];
+  const directories = new Set([dirname(resolve(file))]);
+  const secret = async (reference: string, path: string): Promise<string> => {
+    const [value, fault] = await resolveSecret(reference, dirname(file), env, directories);
+    if (fault) faults.push(`${path}: ${fault}`);
+    return value;
+  };
+  const tenants = await Promise.all(
+    parsed.data.tenants.map(async (tenant, i): Promise<Tenant> => {
+      const { apiKey, authTokens } = tenant.twilio;
+      const at = `tenants.${i}.twilio`;
+      return {
+        ...tenant,
+        twilio: {
+          ...tenant.twilio,
+          apiKey: { sid: apiKey.sid, secret: await secret(apiKey.secret, `${at}.apiKey.secret`) },
+          authTokens: await Promise.all(authTokens.map((token, j) => secret(token, `${at}.authTokens.${j}`))),
+        },
+      };
+    }),
+  );
+  if (faults.length > 0) throw new TenantFileError(file, faults);
+  return { tenants, directories };
+}
+
+async function readYaml(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new TenantFileError(file, [`cannot be read: ${reason(error)}`]);
+  }
+  const document = parseDocument(text, { prettyErrors: false });
+  if (document.errors.length > 0)
+    throw new TenantFileError(
+      file,
+      document.errors.map((error) => `YAML, at character ${error.pos[0]}: ${error.code}`),
+    );
+  return document.toJS();
+}
+
+type Resolved = [value: string, fault?: string];
+
+async function resolveSecret(
+  reference: string,
+  base: string,
+  env: NodeJS.ProcessEnv,
+  directories: Set<string>,
+): Promise<Resolved> {
+  if (reference.startsWith('env:')) {
+    const value = env[reference.slice(4)];
+    return value ? [value] : ['', `environment variable ${reference.slice(4)} is not set`];
+  }
+  const path = resolve(base, reference.slice(5));
+  directories.add(dirname(path));
+  try {
+    const value = (await readFile(path, 'utf8')).trim();
+    return value ? [value] : ['', `${path} is empty`];
+  } catch (error) {
+    return ['', `${path} cannot be read: ${reason(error)}`];
+  }
+}
+
+function reason(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}
