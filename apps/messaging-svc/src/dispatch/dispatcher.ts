@@ -137,7 +137,7 @@ export class Dispatcher {
           tenant: message.tenant,
           attempt: attempt.number,
           outcome: kind,
-          code: error.code,
+          errorCode: error.code,
           httpStatus,
         },
         `send ${kind}: ${error.title}`,
