@@ -1,0 +1,54 @@
+import type { CloudEvent } from '@signalbox/contracts';
+
+/** One record that fits its topic's contract, and where it came from. */
+export interface BatchRecord<E extends CloudEvent = CloudEvent> {
+  readonly event: E;
+  readonly key: string;
+  readonly topic: string;
+  readonly partition: number;
+  /** Decimal string: offsets are 64 bits wide. */
+  readonly offset: string;
+  /** 1 the first time a handler of this process sees the record, then counting up. */
+  readonly attempt: number;
+}
+
+/** Consecutive records of one partition, in order; what a handler applies in one transaction. */
+export class Batch<E extends CloudEvent = CloudEvent> implements Iterable<BatchRecord<E>> {
+  readonly records: readonly BatchRecord<E>[];
+
+  constructor(records: readonly BatchRecord<E>[]) {
+    this.records = records;
+  }
+
+  get size(): number {
+    return this.records.length;
+  }
+
+  map<R>(each: (record: BatchRecord<E>, index: number) => R): R[] {
+    return this.records.map(each);
+  }
+
+  filter(keep: (record: BatchRecord<E>, index: number) => boolean): BatchRecord<E>[] {
+    return this.records.filter(keep);
+  }
+
+  [Symbol.iterator](): Iterator<BatchRecord<E>> {
+    return this.records[Symbol.iterator]();
+  }
+}
+
+/**
+ * Thrown by a handler for a record it can never apply: that record is dead-lettered with the reason, and the rest of the
+ * batch is tried again without it. The reason ends up in headers and logs, so it names fields and never repeats values.
+ */
+export class RejectRecord extends Error {
+  readonly offset: string;
+  readonly reason: string;
+
+  constructor(record: Pick<BatchRecord, 'offset'>, reason: string) {
+    super(reason);
+    this.name = 'RejectRecord';
+    this.offset = record.offset;
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,10 @@
+export * from './batch.ts';
+export * from './kafka.ts';
+export * from './logger.ts';
+export * from './on-batch.ts';
+export * from './producer.ts';
+export * from './retry.rules.ts';
+export * from './topics.ts';
+export * from './trace-context.ts';
+export * from './transport.ts';
+export { deadLetterHeader } from './dead-letter.ts';

@@ -1,0 +1,11 @@
+declare module 'kafkajs-snappy' {
+  const codec: () => unknown;
+  export default codec;
+}
+
+declare module 'kafkajs/src/network/requestQueue/index.js' {
+  export default class RequestQueue {
+    readonly pending: readonly unknown[];
+    scheduleCheckPendingRequests: (this: RequestQueue) => void;
+  }
+}
