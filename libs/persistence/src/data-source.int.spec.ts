@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually, testDatabase, type TestDatabase } from '@signalbox/testing';
+import pg from 'pg';
+import type { DataSource } from 'typeorm';
+import { createDataSource, isTransient, run, transactor, type Transaction } from './index.ts';
+
+let database: TestDatabase;
+let dataSource: DataSource;
+const lost: Error[] = [];
+
+beforeAll(async () => {
+  database = await testDatabase();
+  dataSource = await createDataSource({
+    url: database.url,
+    applicationName: 'data-source spec',
+    statementTimeoutMs: 200,
+    onConnectionLost: (error) => lost.push(error),
+  }).initialize();
+});
+
+afterAll(async () => {
+  await dataSource.destroy();
+  await database.drop();
+});
+
+async function terminateSessions(): Promise<void> {
+  const admin = new pg.Client({ connectionString: database.url });
+  await admin.connect();
+  await admin.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'data-source spec'`,
+  );
+  await admin.end();
+}
+
+describe('a data source', () => {
+  it('names its sessions and bounds their statements and idle transactions', async () => {
+    const settings = await dataSource.query<unknown[]>(
+      `select current_setting('application_name') as name, current_setting('statement_timeout') as statement,
+              current_setting('idle_in_transaction_session_timeout') as idle, current_setting('transaction_isolation') as level`,
+    );
+    expect(settings).toEqual([{ name: 'data-source spec', statement: '200ms', idle: '1min', level: 'read committed' }]);
+    const overrun: unknown = await dataSource.query<unknown>('select pg_sleep(10)').catch((error: unknown) => error);
+    expect(overrun).toMatchObject({ code: '57014' });
+    expect(isTransient(overrun)).toBe(true);
+  });
+
+  it('goes on after Postgres dropped its idle connections', async () => {
+    await dataSource.query('select 1');
+    await terminateSessions();
+    await eventually(() => expect(lost.length).toBeGreaterThan(0));
+    expect(await dataSource.query('select 1 as one')).toEqual([{ one: 1 }]);
+  });
+
+  it.each<[string, (tx: Transaction) => Promise<unknown>]>([
+    ['in a statement', (tx) => tx.query('select pg_terminate_backend(pg_backend_pid())')],
+    ['before the next statement', (tx) => dropped(tx).then(() => tx.query('select 1'))],
+    ['before the next statement of run', (tx) => dropped(tx).then(() => run(tx, 'select 1'))],
+    ['before the commit', (tx) => dropped(tx)],
+  ])('fails a transaction whose connection is dropped %s as transient, and goes on', async (_, work) => {
+    const transact = transactor(dataSource);
+    const failure = await transact(work).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(Error);
+    expect(isTransient(failure)).toBe(true);
+    expect(await transact(async (tx) => (await run(tx, 'select 3 as three')).rows)).toEqual([{ three: 3 }]);
+  });
+});
+
+/** Drops the connection and waits until TypeORM knows: a statement sent before that fails in another way. */
+async function dropped(tx: Transaction): Promise<void> {
+  await tx.query('select 1');
+  await terminateSessions();
+  await eventually(() => expect(tx.queryRunner?.isReleased).toBe(true));
+}
+
+describe('transactor', () => {
+  it('rolls back and rethrows, and calls afterCommit only after a commit', async () => {
+    let commits = 0;
+    const transact = transactor(dataSource, () => (commits += 1));
+    await transact((tx) => tx.query('create table kept (id int)'));
+    const bug = new Error('bug');
+    const failed = transact(async (tx) => {
+      await tx.query('insert into kept values (1)');
+      throw bug;
+    });
+    await expect(failed).rejects.toBe(bug);
+    expect(await dataSource.query('select * from kept')).toEqual([]);
+    expect(commits).toBe(1);
+  });
+});

@@ -1,0 +1,64 @@
+import type pg from 'pg';
+import { AbstractLogger, DataSource, type DataSourceOptions, type MigrationInterface, type MixedList } from 'typeorm';
+
+export interface DatabaseSettings {
+  /** `postgres://user:password@host:port/database`, with `?sslmode=…` where needed. */
+  readonly url: string;
+  readonly entities?: DataSourceOptions['entities'];
+  /** Migration classes, in any order: the 13-digit timestamp that ends their name decides. */
+  readonly migrations?: MixedList<MigrationClass>;
+  /** Shown in `pg_stat_activity`; the service's name. */
+  readonly applicationName: string;
+  /** Connections of the pool; the outbox relay holds one more. */
+  readonly poolSize?: number;
+  /** Milliseconds a statement may take before Postgres cancels it (57014). */
+  readonly statementTimeoutMs?: number;
+  /** Told when Postgres drops an idle pooled connection; the pool replaces it by itself. */
+  readonly onConnectionLost?: (error: Error) => void;
+}
+
+export type MigrationClass = new () => MigrationInterface;
+
+/** TypeORM prints some failures to the console even with logging off; all of them are thrown as well. */
+class SilentLogger extends AbstractLogger {
+  protected override writeLog(): void {}
+}
+
+/** A data source on Postgres, not initialised yet. It never changes the schema: that is what `migrate` is for. */
+export function createDataSource(settings: DatabaseSettings): DataSource {
+  const session: pg.PoolConfig = {
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: settings.statementTimeoutMs ?? 30_000,
+    // A transaction abandoned by a stuck process must not hold row locks against the other replicas.
+    idle_in_transaction_session_timeout: 60_000,
+  };
+  return new DataSource({
+    type: 'postgres',
+    url: settings.url,
+    entities: settings.entities ?? [],
+    migrations: settings.migrations ?? [],
+    migrationsTableName: 'migration',
+    migrationsTransactionMode: 'each',
+    applicationName: settings.applicationName,
+    poolSize: settings.poolSize ?? 10,
+    poolErrorHandler: (error: Error) => settings.onConnectionLost?.(error),
+    synchronize: false,
+    installExtensions: false,
+    logger: new SilentLogger(),
+    extra: session,
+  });
+}
+
+/** How to open a session of one's own, outside the pool, on the database of `dataSource`. */
+export function sessionConfig(dataSource: DataSource, purpose: string): pg.ClientConfig {
+  const options = dataSource.options;
+  if (options.type !== 'postgres' || !options.url) throw new TypeError('the data source is not from createDataSource');
+  return {
+    ...(options.extra as pg.ClientConfig),
+    connectionString: options.url,
+    application_name: `${options.applicationName ?? 'signalbox'} ${purpose}`,
+  };
+}
