@@ -1,0 +1,16 @@
+/** `make bench [BENCH=ingest,…] [ROUNDS=5]`: measures, writes bench/results/ and docs/benchmarks.md. */
+import { ingestBench } from './ingest/ingest.bench.ts';
+import { publish, type Report } from './report.ts';
+
+const suites: Readonly<Record<string, (rounds: number) => Promise<Report>>> = {
+  ingest: ingestBench,
+};
+
+const wanted = process.env['BENCH']?.split(',') ?? Object.keys(suites);
+const rounds = Number(process.env['ROUNDS'] ?? 5);
+for (const name of wanted) {
+  const suite = suites[name];
+  if (!suite) throw new Error(`no suite is named ${name}; there are ${Object.keys(suites).join(', ')}`);
+  console.log(`${name}, ${rounds} rounds`);
+  await publish(await suite(rounds));
+}

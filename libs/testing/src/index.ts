@@ -1,0 +1,3 @@
+export * from './eventually.ts';
+export * from './test-database.ts';
+export * from './test-kafka.ts';

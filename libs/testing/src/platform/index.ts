@@ -1,0 +1,13 @@
+export * from './build.ts';
+export * from './child.ts';
+export * from './kafka.ts';
+export { localTenant } from './local-tenant.ts';
+export * from './platform.ts';
+export * from './ports.ts';
+export * from './postgres.ts';
+export { startTimeOf } from './process-table.ts';
+export * from './run-record.ts';
+export * from './services.ts';
+export * from './start-system.ts';
+export * from './supervisor.ts';
+export * from './system.ts';

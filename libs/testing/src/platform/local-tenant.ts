@@ -1,0 +1,63 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { stringify } from 'yaml';
+
+export interface LocalTenant {
+  /** For `TENANTS_FILE`; refers to the secrets by name. */
+  readonly file: string;
+  /** What the services find those secrets under. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** The same account as the simulator plays it: its `SIM_ACCOUNTS`. */
+  readonly simulatorAccounts: string;
+  readonly tokens: {
+    readonly admin: string;
+    readonly send: string;
+    readonly read: string;
+    readonly webhookAuth: string;
+  };
+}
+
+const accountSid = 'AC00000000000000000000000000000001';
+const apiKeySid = 'SK00000000000000000000000000000001';
+const messagingServiceSid = 'MG00000000000000000000000000000001';
+const senders = ['+14155550100'];
+
+/** The tenant `demo` of local runs, whose provider is the simulator at `simulatorUrl`; new secrets at every call. */
+export function localTenant(simulatorUrl: string): LocalTenant {
+  const secret = (bytes = 24) => randomBytes(bytes).toString('base64url');
+  const apiKeySecret = secret();
+  const authToken = randomBytes(16).toString('hex');
+  const tokens = { admin: `sb_admin_${secret()}`, send: `sb_send_${secret()}`, read: `sb_read_${secret()}` };
+  const apiToken = (name: keyof typeof tokens, scopes: string[]) => ({
+    name,
+    sha256: createHash('sha256').update(tokens[name]).digest('hex'),
+    scopes,
+  });
+  const tenant = {
+    name: 'demo',
+    twilio: {
+      accountSid,
+      apiKey: { sid: apiKeySid, secret: 'env:DEMO_TWILIO_API_KEY_SECRET' },
+      authTokens: ['env:DEMO_TWILIO_AUTH_TOKEN'],
+      baseUrl: simulatorUrl,
+    },
+    senders,
+    messagingServices: { default: messagingServiceSid },
+    defaultMessagingService: 'default',
+    defaultSender: senders[0],
+    apiTokens: [apiToken('admin', ['admin', 'send', 'read']), apiToken('send', ['send']), apiToken('read', ['read'])],
+  };
+  const account = {
+    accountSid,
+    apiKeySid,
+    apiKeySecret,
+    authToken,
+    senders,
+    messagingServices: { [messagingServiceSid]: senders },
+  };
+  return {
+    file: stringify({ version: 1, tenants: [tenant] }),
+    secrets: { DEMO_TWILIO_API_KEY_SECRET: apiKeySecret, DEMO_TWILIO_AUTH_TOKEN: authToken },
+    simulatorAccounts: JSON.stringify([account]),
+    tokens: { ...tokens, webhookAuth: authToken },
+  };
+}

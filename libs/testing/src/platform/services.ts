@@ -1,0 +1,61 @@
+/** What a service's environment is made of. */
+export interface Surroundings {
+  readonly brokers: string;
+  /** Of every domain service, by the name of its database. */
+  readonly databases: Readonly<Record<string, string>>;
+  readonly tenantsFile: string;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly simulatorAccounts: string;
+  /** Base URLs under which the provider reaches the services with public routes. */
+  readonly publicBaseUrls: Readonly<Record<string, string>>;
+  /** For what services keep on disk; empty when a run begins. */
+  readonly dataDirectory: string;
+}
+
+export interface ServiceDefinition {
+  readonly name: string;
+  readonly port: number;
+  /** Moves it to another port. */
+  readonly portVariable: string;
+  /** The database it owns; `dist/migrate.js` brings it up to date. */
+  readonly database?: string;
+  /** Has routes the provider calls. */
+  readonly public?: boolean;
+  readonly env: (surroundings: Surroundings) => Record<string, string | undefined>;
+}
+
+export const simulator = 'provider-sim';
+
+const common = ({ brokers, tenantsFile, secrets, publicBaseUrls }: Surroundings) => ({
+  KAFKA_BROKERS: brokers,
+  TENANTS_FILE: tenantsFile,
+  PUBLIC_BASE_URL: publicBaseUrls['webhook-ingest'],
+  ...secrets,
+});
+
+/** Everything a local run starts beside Kafka and Postgres: `node apps/<name>/dist/main.js` each. */
+export const services: readonly ServiceDefinition[] = [
+  {
+    name: simulator,
+    port: 8090,
+    portVariable: 'SIM_PORT',
+    env: ({ simulatorAccounts, publicBaseUrls }) => ({
+      SIM_ACCOUNTS: simulatorAccounts,
+      SIM_INBOUND_URL: `${publicBaseUrls['webhook-ingest']}/twilio/sms/inbound`,
+    }),
+  },
+  {
+    name: 'webhook-ingest',
+    port: 8080,
+    portVariable: 'INGEST_PORT',
+    public: true,
+    env: (surroundings) => ({ ...common(surroundings), SPOOL_DIR: `${surroundings.dataDirectory}/webhook-ingest` }),
+  },
+  {
+    name: 'messaging-svc',
+    port: 8081,
+    portVariable: 'MESSAGING_PORT',
+    database: 'messaging',
+    env: (surroundings) => ({ ...common(surroundings), DATABASE_URL: surroundings.databases['messaging'] }),
+  },
+];
