@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { type DynamicModule, type INestApplication, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ClientKafka, ClientsModule, Transport } from '@nestjs/microservices';
+import { type ClientKafka, ClientsModule, Transport } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { lastValueFrom } from 'rxjs';
