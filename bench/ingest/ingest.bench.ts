@@ -20,7 +20,7 @@ export async function ingestBench(rounds: number): Promise<Report> {
   const directory = await mkdtemp(path.join(tmpdir(), 'signalbox-bench-'));
   const kafkaPort = await freePort();
   const dataDir = path.join(directory, 'kafka');
-  let kafka = await startKafka({ port: kafkaPort, dataDir });
+  let kafka = await startKafka({ port: kafkaPort, dataDir, optimised: true });
   await run(process.execPath, ['libs/kafka/dist/ensure-topics.cli.js'], {
     cwd: root,
     env: { ...process.env, KAFKA_BROKERS: kafka.brokers },
@@ -139,7 +139,7 @@ export async function ingestBench(rounds: number): Promise<Report> {
       const before = await recordCount(kafka.brokers);
       await kafka.kill();
       const { p95, ok } = await ingest.load({ RATE: '300', DURATION: '20' });
-      kafka = await startKafka({ port: kafkaPort, dataDir });
+      kafka = await startKafka({ port: kafkaPort, dataDir, optimised: true });
       let arrived = 0;
       for (let tries = 0; tries < 600 && arrived < ok; tries++) {
         arrived = (await recordCount(kafka.brokers)) - before;

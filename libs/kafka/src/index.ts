@@ -2,6 +2,7 @@ export * from './batch.ts';
 export * from './kafka.ts';
 export * from './logger.ts';
 export * from './on-batch.ts';
+export { platformaticSession } from './platformatic-session.ts';
 export * from './producer.ts';
 export * from './retry.rules.ts';
 export * from './topics.ts';

@@ -5,10 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { protocolErrorOf } from './kafka-errors.ts';
 import { ownNamespace } from './logger.ts';
 import { producedRecords, produceSeconds } from './metrics.ts';
-import { ProducerSession } from './producer-session.ts';
+import { KafkajsSession } from './kafkajs-session.ts';
+import type { ProducerSession } from './producer-session.ts';
 import { traced } from './trace-context.ts';
 
 export interface EventProducerOptions {
+  /** The client library underneath: kafkajs unless another is given, see `platformaticSession`. */
+  readonly session?: () => ProducerSession;
   /** A publish rejects when it is not acknowledged by then, in milliseconds. Default 10 000. */
   readonly timeoutMs?: number;
   /** Records waiting for their acknowledgement; above it publish rejects with `GroupCommitFull`. Default 50 000. */
@@ -65,7 +68,7 @@ const outOfSequence = [
  * they may be repeated, never lost silently.
  */
 export class EventProducer {
-  readonly #kafka: Pick<Kafka, 'producer'>;
+  readonly #newSession: () => ProducerSession;
   readonly #log: Logger;
   readonly #timeoutMs: number;
   readonly #maxRequestBytes: number;
@@ -77,7 +80,7 @@ export class EventProducer {
   #connecting: Promise<ProducerSession> | undefined;
 
   constructor(kafka: Pick<Kafka, 'producer' | 'logger'>, options: EventProducerOptions = {}) {
-    this.#kafka = kafka;
+    this.#newSession = options.session ?? (() => new KafkajsSession(kafka));
     this.#log = kafka.logger().namespace(ownNamespace);
     this.#timeoutMs = options.timeoutMs ?? 10_000;
     this.#maxRequestBytes = options.maxRequestBytes ?? 900_000;
@@ -120,6 +123,8 @@ export class EventProducer {
 
   /** Sends records as they are, of whatever size the topic takes: for dead letters and replays. */
   send(topic: string, messages: readonly Message[]): Promise<void> {
+    const [first] = messages;
+    if (first && messages.length === 1) return this.#add(topic, first, Number.POSITIVE_INFINITY);
     return allSettled(messages.map((message) => this.#add(topic, message, Number.POSITIVE_INFINITY)));
   }
 
@@ -240,7 +245,7 @@ export class EventProducer {
   async #open(): Promise<ProducerSession> {
     for (let failures = 0; ; failures++) {
       this.#closing.signal.throwIfAborted();
-      const session = new ProducerSession(this.#kafka);
+      const session = this.#newSession();
       try {
         await session.connect();
         this.#session = session;

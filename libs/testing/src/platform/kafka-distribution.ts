@@ -98,11 +98,12 @@ export interface BrokerOptions {
   readonly port: number;
   readonly dataDir: string;
   readonly settings?: Readonly<Record<string, string>>;
+  readonly optimised?: boolean | undefined;
 }
 
 /** Lays out `dataDir`, unless it holds a storage already, and gives the arguments of `java` that run a broker on it. */
 export async function brokerArguments(distribution: KafkaDistribution, options: BrokerOptions): Promise<string[]> {
-  const { port, dataDir, settings } = options;
+  const { port, dataDir, settings, optimised = false } = options;
   const logDir = path.join(dataDir, 'log');
   const config = path.join(dataDir, 'server.properties');
   const logging = path.join(dataDir, 'log4j2.xml');
@@ -115,7 +116,7 @@ export async function brokerArguments(distribution: KafkaDistribution, options: 
     '-Xmx512m',
     '-XX:+UseSerialGC',
     // A local broker lives for minutes: the thorough compiler would take more than it gives back.
-    '-XX:TieredStopAtLevel=1',
+    ...(optimised ? [] : ['-XX:TieredStopAtLevel=1']),
     '-XX:+ExitOnOutOfMemoryError',
     ...(distribution.classes ? [`-XX:SharedArchiveFile=${path.join(distribution.classes, 'kafka.jsa')}`] : []),
     `-Dlog4j2.configurationFile=${logging}`,

@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { BlobNotFound, BlobStore, BlobTooLarge } from './blob-store.ts';
+
+let directory: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'blob-store-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+async function* chunks(...parts: (string | Error)[]): AsyncGenerator<Buffer> {
+  for (const part of parts) {
+    if (part instanceof Error) throw part;
+    yield Buffer.from(part);
+  }
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+}
+
+describe('BlobStore', () => {
+  it('gives back what was committed, in another process too', async () => {
+    const staged = await (await BlobStore.open(directory)).stage(chunks('one ', 'two'));
+    expect(staged).toMatchObject({ bytes: 7, sha256: createHash('sha256').update('one two').digest('hex') });
+    await staged.commit();
+    const reopened = await BlobStore.open(directory);
+    expect((await buffer(await reopened.get(staged.key))).toString()).toBe('one two');
+    expect(await filesIn(join(directory, staged.key.slice(0, 2)))).toEqual([staged.key]);
+  });
+
+  it('takes an empty blob', async () => {
+    const store = await BlobStore.open(directory);
+    const staged = await store.stage(chunks());
+    await staged.commit();
+    expect(await buffer(await store.get(staged.key))).toHaveLength(0);
+  });
+
+  it('does not show a blob before it is committed', async () => {
+    const store = await BlobStore.open(directory);
+    const staged = await store.stage(chunks('x'));
+    await expect(store.get(staged.key)).rejects.toThrow(BlobNotFound);
+  });
+
+  it.each([
+    ['staged', false],
+    ['committed', true],
+  ])('leaves nothing of a %s blob that is discarded, however often', async (_label, committed) => {
+    const staged = await (await BlobStore.open(directory)).stage(chunks('x'));
+    if (committed) await staged.commit();
+    await staged.discard();
+    await staged.discard();
+    expect(await filesIn(directory)).toEqual([]);
+  });
+
+  it.each([
+    ['that is too large', chunks('123', '456'), BlobTooLarge],
+    ['whose source fails', chunks('123', new RangeError('gone')), RangeError],
+  ])('leaves nothing of a blob %s', async (_label, source, error) => {
+    const store = await BlobStore.open(directory, { maxBytes: 5 });
+    await expect(store.stage(source)).rejects.toThrow(error);
+    expect(await filesIn(directory)).toEqual([]);
+  });
+
+  it('deletes, and says whether there was anything', async () => {
+    const store = await BlobStore.open(directory);
+    const staged = await store.stage(chunks('x'));
+    await staged.commit();
+    expect(await store.delete(staged.key)).toBe(true);
+    expect(await store.delete(staged.key)).toBe(false);
+    await expect(store.get(staged.key)).rejects.toThrow(BlobNotFound);
+  });
+
+  it.each(['../outside', 'ab/../../outside', '', '.', '/etc/passwd', 'A'.repeat(32), `${'a'.repeat(32)}\0`])(
+    'knows no blob %j',
+    async (key) => {
+      await writeFile(join(directory, 'outside'), 'secret');
+      const store = await BlobStore.open(join(directory, 'blobs'));
+      await expect(store.get(key)).rejects.toThrow(BlobNotFound);
+      expect(await store.delete(key)).toBe(false);
+    },
+  );
+
+  it('removes what a dead process left half-written, and only that', async () => {
+    const store = await BlobStore.open(directory);
+    const dead = await store.stage(chunks('dead'));
+    const alive = await store.stage(chunks('alive'));
+    const twoDaysAgo = Date.now() / 1000 - 2 * 24 * 60 * 60;
+    await utimes(join(directory, 'staging', dead.key), twoDaysAgo, twoDaysAgo);
+    await BlobStore.open(directory);
+    expect(await filesIn(directory)).toEqual([alive.key]);
+  });
+});

@@ -1,0 +1,1 @@
+export { BlobNotFound, BlobStore, type BlobStoreOptions, BlobTooLarge, type StagedBlob } from './blob-store.ts';

@@ -1,0 +1,79 @@
+import {
+  compatibilityPartitioner,
+  ProduceAcks,
+  Producer,
+  type SASLMechanismValue,
+  stringSerializers,
+} from '@platformatic/kafka';
+import type { Message } from 'kafkajs';
+import type { KafkaSettings } from './kafka.ts';
+import type { ProducerSession, TopicMessages } from './producer-session.ts';
+
+/**
+ * A session on @platformatic/kafka, which takes about half the CPU per record that kafkajs does; see ADR 5. It keeps the
+ * sequence numbers of a batch over its own retries, and takes a new producer id after a failure.
+ */
+export function platformaticSession(settings: KafkaSettings): () => ProducerSession {
+  return () => new PlatformaticSession(settings);
+}
+
+type Bytes = Buffer | string;
+
+class PlatformaticSession implements ProducerSession {
+  readonly #producer: Producer<Bytes, Bytes, string, Bytes>;
+
+  constructor({ brokers, clientId, ssl, sasl }: KafkaSettings) {
+    this.#producer = new Producer<Bytes, Bytes, string, Bytes>({
+      clientId,
+      bootstrapBrokers: brokers,
+      idempotent: true,
+      // As Java's and librdkafka's clients place keyed records.
+      partitioner: compatibilityPartitioner,
+      serializers: { key: toBytes, value: toBytes, headerKey: stringSerializers.headerKey, headerValue: toBytes },
+      autocreateTopics: false,
+      connectTimeout: 3_000,
+      timeout: 5_000,
+      retryDelay: 100,
+      ...(ssl && { tls: {} }),
+      ...(sasl && { sasl: { ...sasl, mechanism: sasl.mechanism.toUpperCase() as SASLMechanismValue } }),
+    });
+  }
+
+  async connect(): Promise<void> {
+    await this.#producer.initIdempotentProducer({});
+  }
+
+  async send(topicMessages: TopicMessages, timeoutMs: number): Promise<void> {
+    const messages = topicMessages.flatMap(({ topic, messages: of }) => of.map((message) => toProduce(topic, message)));
+    const { promise: timeout, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new Error(`not acknowledged within ${timeoutMs} ms`)), timeoutMs);
+    try {
+      await Promise.race([this.#producer.send({ messages, acks: ProduceAcks.ALL }), timeout]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#producer.close(true);
+  }
+}
+
+function toProduce(topic: string, { key, value, headers }: Message) {
+  return {
+    topic,
+    ...(key !== null && key !== undefined && { key }),
+    ...(value !== null && { value }),
+    headers: new Map(Object.entries(headers ?? {}).map(([name, header]) => [name, lastOf(header)])),
+  };
+}
+
+/** A header that repeats cannot be said with a map; the last one is what readers take. */
+function lastOf(header: Buffer | string | (Buffer | string)[] | undefined): Bytes {
+  const last = Array.isArray(header) ? header.at(-1) : header;
+  return last ?? '';
+}
+
+function toBytes(data?: Bytes): Buffer | undefined {
+  return typeof data === 'string' ? Buffer.from(data) : data;
+}
