@@ -40,22 +40,29 @@ class PlatformaticSession implements ProducerSession {
   }
 
   async connect(): Promise<void> {
-    await this.#producer.initIdempotentProducer({});
+    // It would try for ever; whoever opens sessions has a back-off of its own, and can be told to stop.
+    await within(connectTimeoutMs, this.#producer.initIdempotentProducer({}), 'no broker');
   }
 
   async send(topicMessages: TopicMessages, timeoutMs: number): Promise<void> {
     const messages = topicMessages.flatMap(({ topic, messages: of }) => of.map((message) => toProduce(topic, message)));
-    const { promise: timeout, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error(`not acknowledged within ${timeoutMs} ms`)), timeoutMs);
-    try {
-      await Promise.race([this.#producer.send({ messages, acks: ProduceAcks.ALL }), timeout]);
-    } finally {
-      clearTimeout(timer);
-    }
+    await within(timeoutMs, this.#producer.send({ messages, acks: ProduceAcks.ALL }), 'not acknowledged');
   }
 
   async end(): Promise<void> {
     await this.#producer.close(true);
+  }
+}
+
+const connectTimeoutMs = 2_000;
+
+async function within<T>(ms: number, work: Promise<T>, what: string): Promise<T> {
+  const { promise: timeout, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`${what} within ${ms} ms`)), ms);
+  try {
+    return await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
