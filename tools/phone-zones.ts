@@ -15,6 +15,34 @@ const byPrefix = new Map(
     .map((line) => line.trim().split('|') as [string, string]),
 );
 
+/**
+ * North American numbers move inside their area and mobile ones never had a place in it, so an area over two zones counts
+ * as both, whatever the exchange. Overlays are in the area of the code they were added to. Source: NANPA.
+ */
+const overlays: Readonly<Record<string, string>> = {
+  1236: '1250',
+  1257: '1250',
+  1364: '1270',
+  1367: '1418',
+  1458: '1541',
+  1581: '1418',
+  1672: '1250',
+  1778: '1250',
+  1930: '1812',
+  1986: '1208',
+};
+const zonesOfArea = new Map<string, Set<string>>();
+for (const [prefix, zones] of byPrefix) {
+  if (!/^1\d{3}/.test(prefix)) continue;
+  const area = prefix.slice(0, 4);
+  zonesOfArea.set(area, new Set([...(zonesOfArea.get(area) ?? []), ...zones.split('&')]));
+  if (prefix.length > 4) byPrefix.delete(prefix);
+}
+for (const [area, zones] of zonesOfArea) {
+  const all = new Set([...zones, ...(zonesOfArea.get(overlays[area] ?? area) ?? [])]);
+  byPrefix.set(area, [...all].sort().join('&'));
+}
+
 /** A prefix that says what a shorter one says already is left out. */
 const saysMore = ([prefix, zones]: [string, string]) => {
   for (let length = prefix.length - 1; length > 0; length--) {

@@ -75,6 +75,7 @@ export const examples = {
     provider: 'twilio',
     providerSid: messageSid,
     optOutType: null,
+    inReplyTo: messageId,
   } satisfies MessageReceived,
   'twilio.message.status.v1': {
     accountSid,
@@ -121,6 +122,7 @@ export const examples = {
     scope: 'MG00000000000000000000000000000001',
     state: 'opted_out',
     reason: 'stop_keyword',
+    keyword: 'STOP',
     at: '2026-11-24T18:00:00.123Z',
     sequence: 1,
     source: messageSid,

@@ -28,6 +28,12 @@ export const lane = z
 
 export const isoDuration = z.iso.duration().meta({ description: 'ISO 8601 duration', examples: ['PT60S'] });
 
+export const timeZone = z
+  .string()
+  .max(64)
+  .refine(isTimeZone, 'must be an IANA time zone, e.g. America/Los_Angeles')
+  .meta({ description: 'IANA time zone', examples: ['America/Los_Angeles'] });
+
 export const decimalString = z
   .string()
   .regex(/^\d{1,9}(\.\d{1,6})?$/)
@@ -42,6 +48,15 @@ export const failure = z
     remedy: z.string(),
   })
   .meta({ id: 'Failure', description: 'Why it failed, and what to do about it' });
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export type Lane = z.output<typeof lane>;
 export type Failure = z.output<typeof failure>;

@@ -8,6 +8,7 @@ import {
   metadata,
   tenantName,
   timestamp,
+  timeZone,
 } from './fields.ts';
 import { defineTopic } from './topic.ts';
 
@@ -27,6 +28,17 @@ export const fallbackStep = z
     message: 'an email needs an address',
     path: ['to'],
   });
+
+/** Where a person's opt-in is on record; kept with the message, not looked into. */
+export const consent = z.object({
+  id: z.string().max(200).nullish().meta({ description: 'Of the opt-in record' }),
+  source: z
+    .string()
+    .max(200)
+    .nullish()
+    .meta({ description: 'How it was given', examples: ['checkout'] }),
+  at: timestamp.nullish(),
+});
 
 /** A send request as its HTTP body has it: the tenant is the token's. */
 export const sendRequest = z
@@ -53,7 +65,14 @@ export const sendRequest = z
     lane: lane.default('transactional'),
     sendAt: timestamp.nullish(),
     expiresAt: timestamp.nullish(),
-    maxPrice: decimalString.nullish(),
+    maxPrice: decimalString
+      .nullish()
+      .meta({ description: "Refused when the price table's estimate is higher; in the table's currency" }),
+    maxSegments: z.int().min(1).max(30).nullish().meta({ description: 'Refused when the text of an SMS takes more' }),
+    timeZone: timeZone
+      .nullish()
+      .meta({ description: "The recipient's, for quiet hours; else where the number says they may be" }),
+    consent: consent.nullish().meta({ description: 'The opt-in this message relies on' }),
     fallback: z.array(fallbackStep).max(5).default([]),
     metadata: metadata.default({}),
   })
@@ -125,7 +144,14 @@ export const messageReceived = z
     media: z.array(z.object({ url: z.string(), contentType: z.string().nullable() })),
     provider: z.literal('twilio'),
     providerSid: z.string(),
-    optOutType: z.string().nullable().meta({ description: 'STOP, START or HELP when Advanced Opt-Out matched' }),
+    optOutType: z.string().nullable().meta({
+      description:
+        'STOP, START or HELP: as Advanced Opt-Out says, else as we read the keyword; a plain YES stays null, it may answer a question',
+    }),
+    inReplyTo: z
+      .uuid()
+      .nullish()
+      .meta({ description: 'Our last message to this person from the sender or messaging service they wrote to' }),
   })
   .meta({ id: 'MessageReceived', description: 'A person wrote to one of our senders' });
 
@@ -146,6 +172,7 @@ export const messagingEvents = defineTopic({
   },
 });
 
+export type Consent = z.output<typeof consent>;
 export type SendRequest = z.output<typeof sendRequest>;
 export type SendCommand = z.output<typeof sendCommand>;
 export type CancelCommand = z.output<typeof cancelCommand>;

@@ -5,5 +5,5 @@ export { migrate } from './migrate.ts';
 export { outboxMigration } from './outbox.migration.ts';
 export { EventTooLarge, Outbox, type OutgoingEvent } from './outbox.ts';
 export { OutboxRelay, type OutboxRelayOptions, type RelayLogger } from './outbox-relay.ts';
-export { run, transactor, type Transact, type Transaction } from './transaction.ts';
+export { run, runPrepared, transactor, type Transact, type Transaction } from './transaction.ts';
 export { isTransient } from './transient.ts';

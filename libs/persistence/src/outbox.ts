@@ -1,7 +1,7 @@
 import { context, propagation } from '@opentelemetry/api';
 import { toHeaders, type CloudEvent } from '@signalbox/contracts';
 import { columns } from './columns.ts';
-import type { Transaction } from './transaction.ts';
+import { runPrepared, type Transaction } from './transaction.ts';
 
 export interface OutgoingEvent {
   readonly topic: string;
@@ -34,7 +34,8 @@ export class Outbox {
   async append(tx: Transaction, events: readonly OutgoingEvent[]): Promise<void> {
     if (events.length === 0) return;
     const rows = columns(events, { topic: 'text', key: 'text', headers: 'jsonb', value: 'text' }, toRow);
-    await tx.query(
+    await runPrepared(
+      tx,
       `insert into outbox (${rows.names})
        select ${rows.names} from (select *, row_number() over () as position from ${rows.as('event')}) as event order by position`,
       rows.parameters,

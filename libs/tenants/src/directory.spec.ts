@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,9 @@ import { TenantFileError } from './tenant-file.ts';
 
 const sid = (prefix: string, digit: string) => prefix + digit.repeat(32);
 const hash = (token: string) => createHash('sha256').update(token).digest('hex');
+const publicKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  .publicKey.export({ format: 'der', type: 'spki' })
+  .toString('base64');
 const env = { API_SECRET: 'api-secret', AUTH: 'auth-token', EMPTY: '' };
 
 interface Changes {
@@ -72,6 +75,22 @@ describe('loadTenants', () => {
       expect(miss).toBeUndefined();
   });
 
+  it('resolves the secrets of SendGrid and of shared keys', async () => {
+    const extra = `sendgrid:
+      apiKey: env:API_SECRET
+      eventPublicKeys: ['${publicKey}']
+      inboundParse: { secretPath: env:AUTH, allowedSources: [192.0.2.0/24, '2001:db8::/32'] }`;
+    const sharedKeys = `[env:AUTH]
+      sharedKeys: [{ routes: [/twilio/sms/status], secrets: [env:API_SECRET] }]`;
+    const directory = await load(file(tenantYaml({ authTokens: sharedKeys, extra })));
+    expect(directory.byName('demo')).toMatchObject({
+      twilio: {
+        sharedKeys: [{ routes: ['/twilio/sms/status'], secrets: ['api-secret'], algorithm: 'HMAC_SHA256' }],
+      },
+      sendgrid: { apiKey: 'api-secret', inboundParse: { secretPath: 'auth-token' } },
+    });
+  });
+
   it('reads file: secrets relative to the file and without the last line break', async () => {
     await writeFile(join(folder, 'auth'), 'from-file\n');
     const directory = await load(file(tenantYaml({ authTokens: '[file:auth, env:AUTH]' })));
@@ -114,6 +133,32 @@ describe('loadTenants', () => {
       'a default that is not there',
       file(tenantYaml({ extra: "defaultSender: '+14155550111'" })),
       ['tenants.0.defaultSender: is not in senders'],
+    ],
+    [
+      'Inbound Parse without a way to tell its sender, and ranges that are none',
+      file(
+        tenantYaml({ extra: 'sendgrid: { inboundParse: { allowedSources: [192.0.2.0/33] } }' }),
+        tenantYaml({ name: 'b', account: '4', extra: 'sendgrid: { inboundParse: {} }' }),
+      ),
+      [
+        'tenants.0.sendgrid.inboundParse.allowedSources.0: must be an IP address or a CIDR range',
+        'tenants.0.sendgrid.inboundParse: needs publicKeys or secretPath',
+        'tenants.0.sendgrid.inboundParse: allowedSources goes with secretPath',
+        'tenants.1.sendgrid.inboundParse: needs publicKeys or secretPath',
+      ],
+    ],
+    [
+      'one public key for two tenants',
+      file(
+        tenantYaml({ extra: `sendgrid: { eventPublicKeys: ['${publicKey}'] }` }),
+        tenantYaml({ name: 'b', account: '4', extra: `sendgrid: { eventPublicKeys: ['${publicKey}'] }` }),
+      ),
+      ['tenants.1.sendgrid.eventPublicKeys.0: public key is already used at tenants.0.sendgrid.eventPublicKeys.0'],
+    ],
+    [
+      'a public key that is none',
+      file(tenantYaml({ extra: 'sendgrid: { eventPublicKeys: [MFkw] }' })),
+      ['tenants.0.sendgrid.eventPublicKeys.0: must be a P-256 public key, PEM or base64 as SendGrid shows it'],
     ],
     ['no tenants', 'version: 1\ntenants: []', ['tenants: Too small: expected array to have >=1 items']],
     ['another version', `version: 2\ntenants:${tenantYaml()}`, ['version: must be 1, the only version there is']],

@@ -1,5 +1,11 @@
+import { createPublicKey } from 'node:crypto';
+import { isIP } from 'node:net';
 import { tenantName } from '@signalbox/contracts';
 import { z } from 'zod';
+import { quietHours } from './quiet-hours.ts';
+import { tenantQuotas } from './quotas.ts';
+import { retention } from './retention.ts';
+import { readSenders, senderFields } from './senders.ts';
 
 export const scopes = ['send', 'read', 'admin'] as const;
 
@@ -13,18 +19,53 @@ const secretReference = z
     'a secret must not stand in this file: write env:NAME or file:/path',
   );
 
-const e164 = z.string().regex(/^\+[1-9]\d{6,14}$/);
-const shortCode = z.string().regex(/^\d{3,8}$/);
-const alphanumericSender = z.string().regex(/^(?=.*[A-Za-z])[A-Za-z0-9 +&_-]{1,11}$/);
-const channelSender = z.string().regex(/^(whatsapp:\+[1-9]\d{6,14}|rcs:\S+)$/);
-const sender = z.union([e164, shortCode, channelSender, alphanumericSender], {
-  error: 'must be E.164, a short code, whatsapp:+E.164, rcs:agent or an alphanumeric sender',
-});
-
 const apiToken = z.strictObject({
   name: z.string().min(1).max(64),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 of the token in lower-case hex'),
   scopes: z.array(z.enum(scopes)).min(1),
+});
+
+const oneOrTwo = <Item extends z.ZodType>(item: Item) =>
+  z.array(item).min(1).max(2, 'at most two: the current one and, during a rotation, the other');
+
+/** CIDR, or a single address. */
+const addressRange = z.string().refine((text) => {
+  const [address = '', bits, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}, 'must be an IP address or a CIDR range');
+
+const publicKey = z.string().refine((text) => {
+  try {
+    const key = text.includes('-----BEGIN')
+      ? createPublicKey(text)
+      : createPublicKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'spki' });
+    return key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  } catch {
+    return false;
+  }
+}, 'must be a P-256 public key, PEM or base64 as SendGrid shows it');
+
+/** A Webhook Rule with a shared key: what it covers is signed with that key and no longer with the auth token. */
+const sharedKey = z.strictObject({
+  routes: z.array(z.string().regex(/^\/\S+$/, 'must be the path of a callback route')).min(1),
+  secrets: oneOrTwo(secretReference),
+  algorithm: z.enum(['HMAC_SHA256', 'HMAC_SHA1']).default('HMAC_SHA256'),
+});
+
+const sendgrid = z.strictObject({
+  apiKey: secretReference.optional(),
+  eventPublicKeys: oneOrTwo(publicKey).optional(),
+  inboundParse: z
+    .strictObject({
+      publicKeys: oneOrTwo(publicKey).optional(),
+      secretPath: secretReference.optional(),
+      allowedSources: z.array(addressRange).min(1).optional(),
+    })
+    .refine(({ publicKeys, secretPath }) => publicKeys ?? secretPath, 'needs publicKeys or secretPath')
+    .refine(({ secretPath, allowedSources }) => secretPath || !allowedSources, 'allowedSources goes with secretPath')
+    .optional(),
 });
 
 const tenant = z
@@ -32,11 +73,10 @@ const tenant = z
     name: tenantName,
     twilio: z.strictObject({
       accountSid: sid('AC'),
+      parentAccountSid: sid('AC').optional(),
       apiKey: z.strictObject({ sid: sid('SK'), secret: secretReference }),
-      authTokens: z
-        .array(secretReference)
-        .min(1)
-        .max(2, 'at most two: the current one and, during a rotation, the other'),
+      authTokens: oneOrTwo(secretReference),
+      sharedKeys: z.array(sharedKey).optional(),
       region: z
         .string()
         .regex(/^[a-z0-9-]+$/)
@@ -47,18 +87,39 @@ const tenant = z
         .optional(),
       baseUrl: z.url({ protocol: /^https?$/ }).optional(),
     }),
-    senders: z.array(sender).default([]),
-    messagingServices: z.record(z.string().min(1).max(64), sid('MG')).default({}),
+    sendgrid: sendgrid.optional(),
+    ...senderFields,
     defaultMessagingService: z.string().optional(),
     defaultSender: z.string().optional(),
+    quotas: tenantQuotas.optional(),
+    quietHours: quietHours.optional(),
+    retention: retention.optional(),
+    /** Look-alikes of GSM-7 characters are replaced, so that fewer texts need UCS-2. */
+    smartEncoding: z.boolean().optional(),
     apiTokens: z.array(apiToken).default([]),
   })
+  .transform(({ senders, messagingServices, quotas, ...rest }) => ({
+    ...rest,
+    ...readSenders({ senders, messagingServices, quotas }),
+  }))
   .superRefine((value, context) => {
     const { defaultMessagingService, defaultSender } = value;
     if (defaultMessagingService !== undefined && !Object.hasOwn(value.messagingServices, defaultMessagingService))
       context.addIssue({ code: 'custom', path: ['defaultMessagingService'], message: 'is not in messagingServices' });
     if (defaultSender !== undefined && !value.senders.includes(defaultSender))
       context.addIssue({ code: 'custom', path: ['defaultSender'], message: 'is not in senders' });
+    const pinned = (value.twilio.sharedKeys ?? []).flatMap(({ routes }) => routes);
+    if (new Set(pinned).size < pinned.length)
+      context.addIssue({ code: 'custom', path: ['twilio', 'sharedKeys'], message: 'a route has two shared keys' });
+    for (const name of Object.keys(value.quotas?.senders ?? {})) {
+      const known = value.senders.includes(name) || value.senders.includes(name.replace(/^whatsapp:/, ''));
+      if (!known && !Object.hasOwn(value.messagingServices, name))
+        context.addIssue({
+          code: 'custom',
+          path: ['quotas', 'senders', name],
+          message: 'is not in senders or messagingServices',
+        });
+    }
   });
 
 /** The tenant file as it is written; secrets are references. */
@@ -81,6 +142,15 @@ export const tenantFile = z
     unique(
       'accountSid',
       tenants.map(({ twilio }, i) => ({ value: twilio.accountSid, path: ['tenants', i, 'twilio', 'accountSid'] })),
+    );
+    unique(
+      'public key',
+      tenants.flatMap(({ sendgrid }, i) =>
+        (sendgrid?.eventPublicKeys ?? []).map((value, j) => ({
+          value,
+          path: ['tenants', i, 'sendgrid', 'eventPublicKeys', j],
+        })),
+      ),
     );
     unique(
       'token',

@@ -43,15 +43,39 @@ export async function readTenantFile(file: string, env: NodeJS.ProcessEnv): Prom
   };
   const tenants = await Promise.all(
     parsed.data.tenants.map(async (tenant, i): Promise<Tenant> => {
-      const { apiKey, authTokens } = tenant.twilio;
-      const at = `tenants.${i}.twilio`;
+      const { twilio, sendgrid } = tenant;
+      const at = `tenants.${i}`;
+      const each = (references: readonly string[], path: string) =>
+        Promise.all(references.map((reference, j) => secret(reference, `${at}.${path}.${j}`)));
       return {
         ...tenant,
         twilio: {
-          ...tenant.twilio,
-          apiKey: { sid: apiKey.sid, secret: await secret(apiKey.secret, `${at}.apiKey.secret`) },
-          authTokens: await Promise.all(authTokens.map((token, j) => secret(token, `${at}.authTokens.${j}`))),
+          ...twilio,
+          apiKey: { sid: twilio.apiKey.sid, secret: await secret(twilio.apiKey.secret, `${at}.twilio.apiKey.secret`) },
+          authTokens: await each(twilio.authTokens, 'twilio.authTokens'),
+          ...(twilio.sharedKeys && {
+            sharedKeys: await Promise.all(
+              twilio.sharedKeys.map(async (key, j) => ({
+                ...key,
+                secrets: await each(key.secrets, `twilio.sharedKeys.${j}.secrets`),
+              })),
+            ),
+          }),
         },
+        ...(sendgrid && {
+          sendgrid: {
+            ...sendgrid,
+            ...(sendgrid.apiKey && { apiKey: await secret(sendgrid.apiKey, `${at}.sendgrid.apiKey`) }),
+            ...(sendgrid.inboundParse && {
+              inboundParse: {
+                ...sendgrid.inboundParse,
+                ...(sendgrid.inboundParse.secretPath && {
+                  secretPath: await secret(sendgrid.inboundParse.secretPath, `${at}.sendgrid.inboundParse.secretPath`),
+                }),
+              },
+            }),
+          },
+        }),
       };
     }),
   );

@@ -16,12 +16,17 @@ describe('statusCallbackUrl', () => {
     (base) => {
       expect(publicBaseUrlFault(base)).toBeUndefined();
       const url = new URL(statusCallbackUrl(base, { messageId, traceparent }));
-      expect(readStatusCallback(url.pathname + url.search)).toEqual({ messageId, traceparent });
+      expect(readStatusCallback(url.pathname + url.search)).toEqual({ correlationId: messageId, traceparent });
     },
   );
 });
 
 describe('readStatusCallback', () => {
+  it.each(['messageId', 'callId', 'verificationId', 'executionId'])('takes %s, and no fragment with it', (name) => {
+    const { correlationId } = readStatusCallback(`https://hooks.example.com/x?a=1&${name}=${messageId}#rc=5&rp=5xx`);
+    expect(correlationId).toBe(messageId);
+  });
+
   it.each([
     ['no query', ''],
     ['an empty query', '?'],
@@ -32,7 +37,7 @@ describe('readStatusCallback', () => {
     ['another version', `?traceparent=01${traceparent.slice(2)}`],
     ['a malformed escape', '?messageId=%zz&traceparent=%'],
   ])('leaves out %s', (_label, query) => {
-    expect(readStatusCallback(`/twilio/sms/status${query}`)).toEqual({ messageId: null, traceparent: undefined });
+    expect(readStatusCallback(`/twilio/sms/status${query}`)).toEqual({ correlationId: null, traceparent: undefined });
   });
 });
 

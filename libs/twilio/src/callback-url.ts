@@ -1,7 +1,7 @@
-/** What a status callback URL says about the message it belongs to; the signature vouches for it. */
+/** What a callback URL says about what it belongs to; the signature vouches for it. */
 export interface CallbackReference {
-  /** Our message id. */
-  readonly messageId: string | null;
+  /** Our id of the message, call, verification or execution. */
+  readonly correlationId: string | null;
   /** W3C `traceparent` of the send. */
   readonly traceparent: string | undefined;
 }
@@ -38,24 +38,28 @@ export function publicBaseUrlFault(base: string): string | undefined {
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const traceparentForm = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
+/** The parameters that carry our id, by whose it is. */
+const idParameters = new Set(['messageId', 'callId', 'verificationId', 'executionId']);
+
 /**
- * Reads back what {@link statusCallbackUrl} wrote; anything that does not have its form is left out.
- * @param target the raw request target, e.g. `/twilio/sms/status?messageId=…`
+ * Reads back what {@link statusCallbackUrl} and its like wrote; anything that does not have its form is left out.
+ * @param target a URL, fragment and all, or a raw request target, e.g. `/twilio/sms/status?messageId=…`
  */
 export function readStatusCallback(target: string): CallbackReference {
-  const messageId = queryValue(target, 'messageId');
-  const traceparent = queryValue(target, 'traceparent');
-  return {
-    messageId: messageId !== undefined && uuid.test(messageId) ? messageId : null,
-    traceparent: traceparent !== undefined && traceparentForm.test(traceparent) ? traceparent : undefined,
-  };
-}
-
-/** Undecoded: neither a uuid nor a traceparent has anything to escape. */
-function queryValue(target: string, name: string): string | undefined {
-  const query = target.indexOf('?');
-  if (query === -1) return undefined;
-  for (const pair of target.slice(query + 1).split('&'))
-    if (pair.startsWith(name) && pair[name.length] === '=') return pair.slice(name.length + 1);
-  return undefined;
+  let correlationId: string | null = null;
+  let traceparent: string | undefined;
+  const fragment = target.indexOf('#');
+  const end = fragment === -1 ? target.length : fragment;
+  // Undecoded: neither a uuid nor a traceparent has anything to escape.
+  for (let at = target.indexOf('?'); at !== -1 && at < end; at = target.indexOf('&', at + 1)) {
+    const next = target.indexOf('&', at + 1);
+    const pairEnd = next === -1 || next > end ? end : next;
+    const equals = target.indexOf('=', at);
+    if (equals === -1 || equals > pairEnd) continue;
+    const name = target.slice(at + 1, equals);
+    const value = target.slice(equals + 1, pairEnd);
+    if (idParameters.has(name)) correlationId ??= uuid.test(value) ? value : null;
+    else if (name === 'traceparent') traceparent ??= traceparentForm.test(value) ? value : undefined;
+  }
+  return { correlationId, traceparent };
 }

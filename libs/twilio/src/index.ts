@@ -1,14 +1,17 @@
 export { twilioClient, type TwilioClientOptions } from './client.ts';
 export { TwilioApiError, TwilioTransportError } from './errors.ts';
 export { catalogue, classify, describeFailure, type CataloguedError, type FailureClass } from './error-catalogue.ts';
+export { diagnoseSignature, type Evidence, type SignatureDiagnosis } from './diagnosis.ts';
 export { parseForm, type FormFault, type FormParams, type ParsedForm } from './form.ts';
 export {
   checkSignature,
   sign,
+  type SignatureAlgorithm,
   type SignatureCheck,
   type SignedContent,
   type SignedRequest,
   type SignatureFault,
 } from './signature.ts';
 export { publicBaseUrlFault, readStatusCallback, statusCallbackUrl, type CallbackReference } from './callback-url.ts';
-export { toE164, type PhoneNumberFault, type PhoneNumberResult } from './phone-number.ts';
+export { parseJson, type ParsedJson } from './json.ts';
+export { countryOfNumber, toE164, type PhoneNumberFault, type PhoneNumberResult } from './phone-number.ts';

@@ -1,4 +1,4 @@
-import { parsePhoneNumberFromString } from 'libphonenumber-js/min';
+import { getCountries, getCountryCallingCode, parsePhoneNumberFromString } from 'libphonenumber-js/min';
 
 export type PhoneNumberFault = 'not_international' | 'impossible' | 'wrong_channel';
 export type PhoneNumberResult =
@@ -21,4 +21,16 @@ export function toE164(raw: string, channel: 'sms' | 'mms' | 'whatsapp' | 'voice
   const number = parsePhoneNumberFromString(digits);
   if (!number?.isPossible() || number.ext) return { ok: false, reason: 'impossible' };
   return { ok: true, e164: channel === 'whatsapp' ? whatsapp + number.number : number.number };
+}
+
+/**
+ * The country whose plan a number belongs to, ISO 3166; undefined for numbers of no country. Where countries share a
+ * code and the number does not tell, the first of them: +44 of Guernsey counts as GB.
+ */
+export function countryOfNumber(address: string): string | undefined {
+  const number = parsePhoneNumberFromString(address.replace(/^whatsapp:/, ''));
+  return (
+    number?.country ??
+    (number && getCountries().find((country) => getCountryCallingCode(country) === number.countryCallingCode))
+  );
 }
