@@ -1,15 +1,55 @@
+import { isIP } from 'node:net';
 import { publicBaseUrlFault } from '@signalbox/twilio';
 import { z } from 'zod';
 
+const baseUrl = z.string().superRefine((base, context) => {
+  const fault = publicBaseUrlFault(base);
+  if (fault) context.addIssue({ code: 'custom', message: fault });
+});
+
+const commaSeparated = <Item extends z.ZodType<unknown, string>>(item: Item) =>
+  z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((one) => one.trim())
+        .filter((one) => one !== ''),
+    )
+    .pipe(z.array(item));
+
+const addressRange = z
+  .string()
+  .refine((text) => isIP(text.split('/')[0] ?? '') !== 0, 'must be IP addresses or CIDR ranges');
+
 /** The environment of webhook-ingest, beside what every service and the Kafka client read. */
 export const ingestConfig = z.object({
-  PUBLIC_BASE_URL: z
-    .string()
-    .superRefine((base, context) => {
-      const fault = publicBaseUrlFault(base);
-      if (fault) context.addIssue({ code: 'custom', message: fault });
-    })
-    .meta({ description: 'the URL under which Twilio reaches this service; signatures are checked against it' }),
+  PUBLIC_BASE_URL: baseUrl.meta({
+    description: 'the URL under which Twilio reaches this service; signatures are checked against it',
+  }),
+  PUBLIC_BASE_URL_ALIASES: commaSeparated(baseUrl).meta({
+    description: 'further URLs under which it is reached, comma-separated: of an earlier domain, of another region',
+  }),
+  TRUSTED_PROXIES: commaSeparated(addressRange).meta({
+    description: 'proxies whose X-Forwarded-For is believed, as CIDR ranges; it says which source is rate-limited',
+  }),
+  AUTH_MODE: z
+    .enum(['enforce', 'report'])
+    .default('enforce')
+    .meta({ description: 'report: wrong Twilio signatures are logged and counted, and the callback is taken' }),
+  UNAUTHENTICATED_PER_MINUTE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(300)
+    .meta({ description: 'requests per source that fail to prove themselves before they are answered 429' }),
+  SENDGRID_MAX_AGE_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(60)
+    .optional()
+    .meta({ description: 'event batches signed longer ago are refused; SendGrid sends again for a day' }),
   TENANTS_FILE: z.string().default('config/tenants.yaml'),
   KAFKA_BROKERS: z.string().meta({ description: 'host:port, comma-separated' }),
   BROKER_PATIENCE_MS: z.coerce
@@ -29,6 +69,10 @@ export const ingestConfig = z.object({
     .min(1_000_000)
     .default(1_000_000_000)
     .meta({ description: 'what the spool may hold; beyond it callbacks are answered 503' }),
+  BLOB_DIR: z
+    .string()
+    .optional()
+    .meta({ description: 'where attachments of inbound emails go; without it there is no /sendgrid/inbound' }),
 });
 
 export type IngestConfig = z.output<typeof ingestConfig>;

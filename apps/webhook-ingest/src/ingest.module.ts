@@ -1,18 +1,18 @@
 import { type DynamicModule, Module, type OnApplicationShutdown } from '@nestjs/common';
-import { RouterModule } from '@nestjs/core';
-import { EventProducer, createKafka, kafkaSettings } from '@signalbox/kafka';
+import { BlobStore } from '@signalbox/blob-store';
+import { EventProducer, createKafka, kafkaSettings, platformaticSession } from '@signalbox/kafka';
 import type { ServiceContext } from '@signalbox/service';
 import { loadTenants, TenantDirectory } from '@signalbox/tenants';
+import type { FastifyInstance } from 'fastify';
 import type { IngestConfig } from './config.ts';
 import { PublicUrl } from './http/public-url.ts';
 import { Intake } from './intake/intake.ts';
+import { Refusals } from './intake/refusals.ts';
+import { serveCallbacks } from './routes.ts';
+import { SendgridEventReceiver } from './sendgrid/event-receiver.ts';
+import { SendgridInboundReceiver } from './sendgrid/inbound-receiver.ts';
 import { Durability } from './spool/durability.ts';
-import { MessagingController } from './twilio/messaging.controller.ts';
-
-const controllers = [MessagingController];
-
-@Module({})
-class UnderBasePath {}
+import { TwilioReceiver } from './twilio/receiver.ts';
 
 @Module({})
 export class IngestModule implements OnApplicationShutdown {
@@ -25,29 +25,39 @@ export class IngestModule implements OnApplicationShutdown {
     { config, logger, health }: ServiceContext<IngestConfig>,
     env: NodeJS.ProcessEnv,
   ): Promise<DynamicModule> {
-    const publicUrl = new PublicUrl(config.PUBLIC_BASE_URL);
     const tenants = await loadTenants(config.TENANTS_FILE, env);
     tenants.watch(logger);
-    const producer = new EventProducer(createKafka(kafkaSettings(env, 'webhook-ingest'), logger), { timeoutMs: 5_000 });
+    const settings = kafkaSettings(env, 'webhook-ingest');
+    const producer = new EventProducer(createKafka(settings, logger), {
+      session: platformaticSession(settings),
+      timeoutMs: 5_000,
+    });
     const durability = new Durability(producer, config, logger);
     durability.registerChecks(health);
-    const intake = { provide: Intake, useValue: new Intake(publicUrl, tenants, durability, logger) };
     return {
       module: IngestModule,
-      // Both with the base path and without: proxies differ in whether they strip it.
-      controllers,
-      imports: publicUrl.basePath
-        ? [
-            { module: UnderBasePath, controllers, providers: [intake] },
-            RouterModule.register([{ path: publicUrl.basePath, module: UnderBasePath }]),
-          ]
-        : [],
       providers: [
-        intake,
         { provide: TenantDirectory, useValue: tenants },
         { provide: Durability, useValue: durability },
       ],
     };
+  }
+
+  /** Puts the routes on the server. */
+  async serve(server: FastifyInstance, { config, logger }: ServiceContext<IngestConfig>): Promise<void> {
+    const { tenants } = this;
+    const publicUrls = [
+      new PublicUrl(config.PUBLIC_BASE_URL),
+      ...config.PUBLIC_BASE_URL_ALIASES.map((url) => new PublicUrl(url)),
+    ] as const;
+    const refusals = new Refusals(logger, config.UNAUTHENTICATED_PER_MINUTE);
+    const intake = new Intake(this.durability, logger);
+    const blobs = config.BLOB_DIR === undefined ? undefined : await BlobStore.open(config.BLOB_DIR);
+    serveCallbacks(server, new Set(['', ...publicUrls.map(({ basePath }) => basePath)]), {
+      twilio: new TwilioReceiver(publicUrls, tenants, intake, refusals, logger, config.AUTH_MODE),
+      sendgridEvents: new SendgridEventReceiver(tenants, intake, refusals, config.SENDGRID_MAX_AGE_SECONDS),
+      sendgridInbound: blobs && new SendgridInboundReceiver(tenants, blobs, intake, refusals),
+    });
   }
 
   async onApplicationShutdown(): Promise<void> {

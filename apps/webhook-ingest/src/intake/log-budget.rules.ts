@@ -1,5 +1,5 @@
 /** At most `burst` at once and `perSecond` in the long run; says how many were held back since the last that passed. */
-export class RefusalBudget {
+export class LogBudget {
   #tokens: number;
   #refilledAt = 0;
   #suppressed = 0;

@@ -4,7 +4,8 @@ import type { EventProducer, EventRecord } from '@signalbox/kafka';
 import type { Health } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
 import type { IngestConfig } from '../config.ts';
-import type { CallbackStore } from '../intake/intake.ts';
+import type { CallbackStore, Unusable } from '../intake/intake.ts';
+import { deadLetterRecord } from './dead-letter-record.ts';
 import { DurablePublisher } from './durable-publisher.ts';
 import { Spool } from './spool.ts';
 
@@ -32,6 +33,11 @@ export class Durability implements CallbackStore {
   /** Resolves when the record is durable. */
   publish(topic: Topic, record: EventRecord): Promise<void> {
     return (this.#publisher ?? this.#producer).publish(topic, record);
+  }
+
+  deadLetter(topic: Topic, unusable: Unusable): Promise<void> {
+    const letter = deadLetterRecord(topic, unusable, new Date());
+    return this.#publisher?.store(letter) ?? this.#producer.send(letter.topic, [letter]);
   }
 
   /** With a spool a broker's outage does not make this service unready: it can take callbacks all the same. */

@@ -76,16 +76,21 @@ export class DurablePublisher {
    * @throws RecordTooLarge; SpoolFull, or what kept the disk from taking it
    */
   publish(topic: Pick<Topic, 'name'>, { key, event }: EventRecord): Promise<void> {
-    // Now, because the span is over when the spool is drained.
-    const tracedEvent = traced(event);
-    const record = { topic: topic.name, key, value: JSON.stringify(event.data), headers: toHeaders(tracedEvent) };
-    if (Buffer.byteLength(record.value) > maxRecordBytes)
-      return Promise.reject(new RecordTooLarge(topic.name, Buffer.byteLength(record.value)));
+    const value = JSON.stringify(event.data);
+    // UTF-8 has at most three bytes for each unit of a string, so that short ones need not be counted.
+    if (value.length * 3 > maxRecordBytes && Buffer.byteLength(value) > maxRecordBytes)
+      return Promise.reject(new RecordTooLarge(topic.name, Buffer.byteLength(value)));
+    // Traced now, because the span is over when the spool is drained.
+    return this.store({ topic: topic.name, key, value, headers: toHeaders(traced(event)) });
+  }
+
+  /** The same for a record as it is, whatever its size. */
+  store(record: SpooledRecord): Promise<void> {
     if (this.#spooling) return this.#appends.add(record);
     return new Promise((resolve, reject) => {
       const waiting: Waiting = { record, since: performance.now(), resolve, reject };
       this.#inFlight.add(waiting);
-      this.producer.send(topic.name, [record]).then(
+      this.producer.send(record.topic, [record]).then(
         () => {
           if (this.#inFlight.delete(waiting)) resolve();
         },

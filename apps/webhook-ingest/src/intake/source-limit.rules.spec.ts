@@ -1,0 +1,20 @@
+import { describe, expect, it } from '@jest/globals';
+import { SourceLimit } from './source-limit.rules.ts';
+
+const start = 1_000_000;
+
+describe('SourceLimit', () => {
+  it('lets a source do what it may in a minute, and then only what is refilled', () => {
+    const limit = new SourceLimit(3);
+    expect([0, 0, 0, 0].map(() => limit.take('192.0.2.1', start))).toEqual([true, true, true, false]);
+    expect(limit.take('192.0.2.2', start)).toBe(true);
+    expect([20_000, 20_000].map((later) => limit.take('192.0.2.1', start + later))).toEqual([true, false]);
+  });
+
+  it('forgets the source that was silent for longest when there are too many', () => {
+    const limit = new SourceLimit(1, 2);
+    for (const source of ['a', 'b', 'a', 'c']) limit.take(source, start);
+    expect(limit.take('a', start)).toBe(false);
+    expect(limit.take('b', start)).toBe(true);
+  });
+});

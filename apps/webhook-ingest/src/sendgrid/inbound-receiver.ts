@@ -1,0 +1,112 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { BlobStore } from '@signalbox/blob-store';
+import { topics } from '@signalbox/contracts';
+import type { Tenant, TenantDirectory } from '@signalbox/tenants';
+import {
+  inboundFaultStatus,
+  type InboundResult,
+  receiveInboundEmail,
+  signatureHeaders,
+  toInboundRecord,
+} from '@signalbox/sendgrid';
+import { includesAddress } from '../http/address-list.ts';
+import { type CallbackRequest, wrongType } from '../http/bodies.ts';
+import type { Intake } from '../intake/intake.ts';
+import type { RefusalCause, Refusals } from '../intake/refusals.ts';
+import { causes } from './event-receiver.ts';
+import { hintedFirst, singleHeader } from './tenant-hint.ts';
+
+const route = '/sendgrid/inbound';
+
+/** Takes what SendGrid's Inbound Parse posts, as it comes: the record to the topic, attachments to the blob store. */
+export class SendgridInboundReceiver {
+  constructor(
+    private readonly tenants: Pick<TenantDirectory, 'all'>,
+    private readonly blobs: Pick<BlobStore, 'stage'>,
+    private readonly intake: Pick<Intake, 'keep'>,
+    private readonly refusals: Refusals,
+  ) {}
+
+  /** @throws ProblemException with the answer, when the email cannot be taken */
+  async take(request: CallbackRequest): Promise<void> {
+    const { body } = request;
+    if (!(body instanceof Readable)) throw wrongType();
+    const received =
+      request.params.secret === undefined
+        ? await this.#signed(request, body)
+        : await this.#addressed(request, body, request.params.secret);
+    const { result, tenant } = received;
+    const record = toInboundRecord(result.email, { tenant: tenant.name, receivedAt: new Date().toISOString() });
+    try {
+      await this.intake.keep(route, [{ topic: topics.sendgridInboundCallbacks, record }]);
+    } catch (error) {
+      // SendGrid sends it all again.
+      await result.discard();
+      throw error;
+    }
+  }
+
+  /** Whose it is, is told by the key; known only when all has been read. */
+  async #signed(request: CallbackRequest, body: Readable): Promise<Received> {
+    const keyring = hintedFirst(this.tenants.all, request.raw.url ?? '').flatMap((tenant) =>
+      (tenant.sendgrid?.inboundParse?.publicKeys ?? []).map((key) => ({ tenant, key })),
+    );
+    const result = await receiveInboundEmail(
+      {
+        body,
+        contentType: request.headers['content-type'],
+        signature: {
+          timestamp: singleHeader(request.headers[signatureHeaders.timestamp]),
+          signature: singleHeader(request.headers[signatureHeaders.signature]),
+          publicKeys: keyring.map(({ key }) => key),
+        },
+      },
+      this.blobs,
+    );
+    if (!result.ok) throw this.#refuse(request, result);
+    const matched = keyring[result.keyIndex ?? -1];
+    if (!matched) throw new Error('a signature matched a key that was not given');
+    return { result, tenant: matched.tenant };
+  }
+
+  /** By the secret in the path, and the addresses it may be used from. */
+  async #addressed(request: CallbackRequest, body: Readable, secret: string): Promise<Received> {
+    const tenant = this.tenants.all.find(({ sendgrid }) => isSame(sendgrid?.inboundParse?.secretPath, secret));
+    const inbound = tenant?.sendgrid?.inboundParse;
+    if (!tenant || !inbound) throw this.#unproven(request, 'unknown_account');
+    if (inbound.allowedSources && !includesAddress(inbound.allowedSources, request.ip))
+      throw this.#unproven(request, 'source_not_allowed');
+    const result = await receiveInboundEmail({ body, contentType: request.headers['content-type'] }, this.blobs);
+    if (!result.ok) throw this.#refuse(request, result, true);
+    return { result, tenant };
+  }
+
+  #unproven(request: CallbackRequest, cause: RefusalCause) {
+    return this.refusals.refuse({ route, cause, source: request.ip, details: {} });
+  }
+
+  #refuse(request: CallbackRequest, { why }: InboundResult & { ok: false }, authentic = false) {
+    const fault = /^signature_(\w+)$/.exec(why)?.[1] as keyof typeof causes | undefined;
+    const cause = fault ? causes[fault] : 'malformed';
+    return this.refusals.refuse({
+      route,
+      cause,
+      source: request.ip,
+      authentic,
+      details: { why },
+      status: inboundFaultStatus[why],
+    });
+  }
+}
+
+interface Received {
+  readonly result: InboundResult & { readonly ok: true };
+  readonly tenant: Tenant;
+}
+
+/** Digests, because the time a comparison takes may not depend on the length either. */
+function isSame(secret: string | undefined, given: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return secret !== undefined && timingSafeEqual(digest(secret), digest(given));
+}
