@@ -21,6 +21,15 @@ export const messagingConfig = z
     KAFKA_BROKERS: z.string().min(1).meta({ description: 'host:port, comma-separated' }),
     KAFKA_GROUP_ID: z.string().min(1).default('messaging-svc'),
     TENANTS_FILE: z.string().min(1).default('config/tenants.yaml'),
+    PRICES_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: 'what messages cost; without it nothing is estimated' }),
+    MEDIA_ALLOW_PRIVATE: z
+      .enum(['true', 'false'])
+      .default('false')
+      .meta({ description: 'take media URLs without https or with private hosts; for local runs' }),
     PUBLIC_BASE_URL: z
       .string()
       .superRefine((base, context) => {
@@ -36,6 +45,7 @@ export const messagingConfig = z
       .max(1000)
       .default(64)
       .meta({ description: 'calls to the provider under way at once' }),
+    CREDENTIALS_PROBE_MS: ms(30_000, 'how often an account whose credentials were refused is tried with one message'),
     DISPATCH_POLL_MS: ms(500, 'how soon messages accepted by other replicas are seen'),
     PROVIDER_TIMEOUT_MS: ms(10_000, 'how long an answer of the provider is waited for'),
     ATTEMPT_LEASE_MS: ms(30_000, 'after which an attempt without an answer is in doubt'),
@@ -48,6 +58,23 @@ export const messagingConfig = z
     GIVE_UP_AFTER_MS: ms(4 * 3_600_000, 'after which a message that was never handed over fails'),
     CALLBACK_OVERDUE_MS: ms(300_000, 'silence after which the provider is asked for the status'),
     FALLBACK_POLL_MS: ms(1_000, 'how often due fallbacks are looked for'),
+    ANALYTICS_PREFIX_DIGITS: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(7)
+      .default(3)
+      .meta({ description: 'digits of the national number that make a prefix in analytics' }),
+    ANALYTICS_FOLD_MS: ms(1_000, 'how often what messages did is folded into the rollups'),
+    ANALYTICS_WATCH_MS: ms(30_000, 'how often the rollups are looked at for anomalies'),
+    ANALYTICS_MIN_VOLUME: z.coerce
+      .number()
+      .int()
+      .min(10)
+      .default(50)
+      .meta({ description: 'messages within an hour or two below which nothing is called an anomaly' }),
+    PREFIX_BLOCK_MS: ms(4 * 3_600_000, 'how long a prefix that looks pumped is blocked for bulk'),
+    RETENTION_POLL_MS: ms(60_000, "how often what outlived its tenant's retention is looked for"),
     RECONCILE_POLL_MS: ms(1_000, 'how often attempts in doubt and silent messages are looked for'),
   })
   .refine((config) => config.ATTEMPT_LEASE_MS >= config.PROVIDER_TIMEOUT_MS + 5_000, {

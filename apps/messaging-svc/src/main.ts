@@ -32,6 +32,7 @@ await runService({
     });
     return [transport];
   },
-  http: { isTransient },
+  // An import of suppressions is read no faster than the database takes it.
+  http: { isTransient, requestTimeoutMs: 300_000 },
   openapi: { title: 'Signalbox messaging', description: 'Send SMS, MMS and WhatsApp messages and follow them' },
 });

@@ -6,16 +6,25 @@ import { loadTenants, TenantDirectory } from '@signalbox/tenants';
 import { DataSource } from 'typeorm';
 import { AcceptanceHandler } from './acceptance/acceptance.handler.ts';
 import { Acceptor } from './acceptance/acceptance.ts';
+import { Analytics } from './analytics/analytics.ts';
+import { AnalyticsController } from './analytics/analytics.controller.ts';
 import { CONFIG, type MessagingConfig } from './config.ts';
+import { loadPrices, PRICES } from './content/prices.ts';
 import { DeliveryHandler } from './delivery/delivery.handler.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { MessageProvider } from './dispatch/provider.ts';
 import { Fallback } from './fallback/fallback.ts';
 import { MessageController } from './http/message.controller.ts';
+import { InboundController } from './inbound/inbound.controller.ts';
 import { InboundHandler } from './inbound/inbound.handler.ts';
 import { KAFKA, Lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations/migrations.ts';
+import { QuotaBook } from './quota/quota.book.ts';
+import { QuotaController } from './quota/quota.controller.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
+import { ErasureController } from './retention/erasure.controller.ts';
+import { Retention } from './retention/retention.ts';
+import { SuppressionController } from './suppression/suppression.controller.ts';
 import { TRANSACT } from './transact.ts';
 
 @Module({})
@@ -43,9 +52,20 @@ export async function messagingModule({ config, logger }: ServiceContext<Messagi
 
   return {
     module: MessagingModule,
-    controllers: [AcceptanceHandler, DeliveryHandler, InboundHandler, MessageController],
+    controllers: [
+      AcceptanceHandler,
+      DeliveryHandler,
+      InboundHandler,
+      MessageController,
+      QuotaController,
+      InboundController,
+      SuppressionController,
+      AnalyticsController,
+      ErasureController,
+    ],
     providers: [
       { provide: CONFIG, useValue: config },
+      { provide: PRICES, useValue: await loadPrices(config.PRICES_FILE) },
       { provide: TenantDirectory, useValue: tenants },
       { provide: TOKEN_DIRECTORY, useValue: tenants },
       { provide: KAFKA, useValue: kafka },
@@ -53,11 +73,14 @@ export async function messagingModule({ config, logger }: ServiceContext<Messagi
       { provide: DataSource, useValue: dataSource },
       { provide: OutboxRelay, useValue: relay },
       { provide: TRANSACT, useValue: transactor(dataSource, () => relay.nudge()) },
+      QuotaBook,
       Acceptor,
       MessageProvider,
       Dispatcher,
       Reconciler,
       Fallback,
+      Analytics,
+      Retention,
       Lifecycle,
     ],
   };

@@ -1,5 +1,6 @@
 import { counter, gauge, histogram } from '@signalbox/telemetry';
 import type { Step } from './message/message.ts';
+import { type Suppression, suppressed } from './suppression/suppression.rules.ts';
 
 export const stateChanges = counter(
   'signalbox_messages_state_changes_total',
@@ -55,12 +56,61 @@ export const inDoubt = gauge(
 );
 export const inFlight = gauge('signalbox_messages_in_flight', 'Calls to the provider under way in this process');
 
+export const quotaThrottled = counter(
+  'signalbox_quota_throttled_total',
+  'Looks at the queue that left due messages waiting for a quota, by what the quota is for',
+  ['scope_kind'],
+);
+export const circuitOpen = gauge(
+  'signalbox_messages_circuit_open',
+  "1 while the provider refuses the tenant's credentials: its messages are held",
+  ['tenant'],
+);
+export const concurrencyLimit = gauge(
+  'signalbox_messages_concurrency_limit',
+  'Calls at once that this process allows itself to the account of a tenant',
+  ['tenant'],
+);
+
+export const suppressionChanges = counter(
+  'signalbox_suppression_changes_total',
+  'Recipients who opted out or in again, and by what',
+  ['state', 'reason'],
+);
+export const messagesSuppressed = counter(
+  'signalbox_messages_suppressed_total',
+  'Messages not sent because the recipient has opted out, by where it was noticed',
+  ['stage'],
+);
+
+export const anomaliesOpen = gauge(
+  'signalbox_analytics_anomalies_open',
+  'Anomalies that are open, by kind; the same in every replica',
+  ['kind'],
+);
+export const analyticsLag = gauge(
+  'signalbox_analytics_unfolded',
+  'Counts that wait to be folded into the rollups; the same in every replica',
+);
+export const retained = counter(
+  'signalbox_retention_rows_total',
+  'Rows that were redacted or deleted because their time was over, by table',
+  ['table', 'what'],
+);
+
 /** Counts what a transaction did, after its commit. */
 export function countSteps(steps: readonly Step[]): void {
   for (const { message, changes } of steps) {
     for (const change of changes) {
       stateChanges.inc({ state: change.to, channel: message.channel });
       if (change.error) failures.inc({ code: String(change.error.code), class: change.error.class });
+      if (change.error?.code === suppressed.code) {
+        messagesSuppressed.inc({ stage: change.from === null ? 'acceptance' : 'dispatch' });
+      }
     }
   }
+}
+
+export function countSuppressions(changes: readonly Suppression[]): void {
+  for (const { state, reason } of changes) suppressionChanges.inc({ state, reason });
 }

@@ -1,8 +1,10 @@
 import type { SendCommand } from '@signalbox/contracts';
-import type { Tenant } from '@signalbox/tenants';
+import type { Tenant, TenantDirectory } from '@signalbox/tenants';
 import type { Attempt } from '../src/dispatch/attempt.ts';
+import { noEstimate } from '../src/content/content.rules.ts';
 import type { DispatchPolicy } from '../src/dispatch/dispatch.rules.ts';
 import type { Message } from '../src/message/message.ts';
+import type { QuotaBook } from '../src/quota/quota.book.ts';
 
 export const now = new Date('2026-11-24T18:00:00.000Z');
 
@@ -29,6 +31,15 @@ export const tenant: Tenant = {
   defaultMessagingService: 'default',
   apiTokens: [],
 };
+
+/** No prices, no inbound messages. */
+export const acceptance = { content: { prices: null, allowPrivateMedia: false }, lastInbound: [] };
+
+/** Knows the one tenant. */
+export const directory = { byName: (name: string) => (name === 'demo' ? tenant : undefined) } as TenantDirectory;
+
+/** No limits at all. */
+export const noQuotas = { of: () => new Map(), refresh: async () => undefined } as unknown as QuotaBook;
 
 export function command(changes: Partial<SendCommand> = {}): SendCommand {
   return {
@@ -62,6 +73,9 @@ export function message(changes: Partial<Message> = {}): Message {
     metadata: {},
     sendAt: null,
     expiresAt: null,
+    timeZone: null,
+    consent: null,
+    estimate: noEstimate,
     traceparent: '00-019a0000000070008000000000000001-8000000000000001-01',
     createdAt: now.toISOString(),
     state: 'submitting',
@@ -70,6 +84,7 @@ export function message(changes: Partial<Message> = {}): Message {
     error: null,
     attempt: 1,
     dueAt: null,
+    queue: '',
     checkAt: null,
     fallbackTaken: 0,
     fallbackAt: null,

@@ -6,7 +6,7 @@ import type { Message, Step } from '../src/message/message.ts';
 import { insert } from '../src/message/message.store.ts';
 import { migrations } from '../src/migrations/migrations.ts';
 import { v7 as uuidv7 } from 'uuid';
-import { command, tenant } from './builders.ts';
+import { acceptance, command, tenant } from './builders.ts';
 
 export interface MessagingDatabase {
   readonly dataSource: DataSource;
@@ -41,7 +41,14 @@ export async function queueMessages(
   const steps: Step[] = Array.from({ length: count }, (_, index) => {
     const id = uuidv7();
     const request = command({ idempotencyKey: id, ...changes(index) });
-    return accept(request, { id, now, tenant, digest: 'digest', traceparent: undefined });
+    return accept(request, {
+      id,
+      now,
+      tenant: { ...tenant, name: request.tenant },
+      digest: 'digest',
+      traceparent: undefined,
+      ...acceptance,
+    });
   });
   await transact((tx) => insert(tx, steps));
   return steps.map(({ message }) => message);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { after, command, now, tenant } from '../../test/builders.ts';
+import { acceptance, after, command, now, tenant } from '../../test/builders.ts';
 import { accept } from './accept.rules.ts';
 
 const context = {
@@ -8,7 +8,10 @@ const context = {
   tenant,
   digest: 'digest',
   traceparent: undefined,
+  ...acceptance,
 };
+
+const template = `HX${'0'.repeat(32)}`;
 
 describe('accept', () => {
   it('queues a message: two moves, due at once, sent through the default messaging service', () => {
@@ -42,7 +45,11 @@ describe('accept', () => {
     ['a plain number on WhatsApp', '+14155550199', 'whatsapp', 'whatsapp:+14155550199'],
     ['a magic number of Twilio', '+15005550001', 'sms', '+15005550001'],
   ] as const)('normalises %s', (_label, to, channel, expected) => {
-    expect(accept(command({ to, channel }), context).message).toMatchObject({ to: expected, state: 'queued' });
+    const contentSid = channel === 'whatsapp' ? template : null;
+    expect(accept(command({ to, channel, contentSid }), context).message).toMatchObject({
+      to: expected,
+      state: 'queued',
+    });
   });
 
   it.each([
@@ -58,6 +65,73 @@ describe('accept', () => {
       { sequence: 1, from: null, to: 'rejected', at: now.toISOString(), error: step.message.error },
     ]);
     expect(step.message).toMatchObject({ state: 'rejected', dueAt: null, error: { code } });
+  });
+
+  it.each([
+    ['text on WhatsApp to who has not written', { channel: 'whatsapp' }, 'whatsapp_window_closed'],
+    ['media nobody can fetch', { mediaUrls: ['https://localhost/a.png'] }, 'media_not_reachable'],
+    ['more segments than allowed', { body: 'ш'.repeat(71), maxSegments: 1 }, 'over_max_segments'],
+    ['a price nobody knows', { maxPrice: '1' }, 'price_unknown'],
+  ] as const)('rejects %s, and says why', (_label, changes, code) => {
+    const { message } = accept(
+      command({ ...changes, mediaUrls: 'mediaUrls' in changes ? [...changes.mediaUrls] : [] }),
+      context,
+    );
+    expect(message).toMatchObject({ state: 'rejected', error: { code } });
+  });
+
+  it('rejects what carriers would block, because the sender is not registered', () => {
+    const senderRecords = { '+14155550100': { type: 'long_code', registration: 'pending' } } as const;
+    const { message } = accept(command({ from: '+14155550100' }), { ...context, tenant: { ...tenant, senderRecords } });
+    expect(message).toMatchObject({ state: 'rejected', error: { code: 'sender_unregistered' } });
+  });
+
+  it.each([
+    ['who wrote an hour ago', -3_600_000, '+14155550100', 'queued'],
+    ['who wrote to another sender', -3_600_000, '+14155550111', 'rejected'],
+    ['who wrote a day ago', -24 * 3_600_000, '+14155550100', 'rejected'],
+  ])('answers freely on WhatsApp %s: %s', (_label, ago, ours, state) => {
+    const lastInbound = [{ tenant: 'demo', person: 'whatsapp:+14155550199', ours: `whatsapp:${ours}`, at: after(ago) }];
+    const request = command({ channel: 'whatsapp', from: '+14155550100' });
+    expect(accept(request, { ...context, lastInbound }).message.state).toBe(state);
+  });
+
+  it('leaves the WhatsApp window of a later message to dispatch', () => {
+    const request = command({ channel: 'whatsapp', sendAt: after(60_000).toISOString() });
+    expect(accept(request, context).message.state).toBe('scheduled');
+  });
+
+  describe('in quiet hours', () => {
+    // Ten in the morning in San Francisco.
+    const quietHours = { from: '09:00', to: '11:00', exemptLanes: ['critical' as const], countries: {} };
+    const quiet = { ...context, tenant: { ...tenant, quietHours } };
+    const end = '2026-11-24T19:00:00.000Z';
+
+    it('holds a message until they end, and its history says why', () => {
+      const { message, changes, remarks } = accept(
+        command({ fallback: [{ channel: 'voice', after: 'PT60S' }] }),
+        quiet,
+      );
+      expect(message).toMatchObject({ state: 'queued', dueAt: end, fallbackAt: '2026-11-24T19:01:00.000Z' });
+      expect(changes.map(({ to }) => to)).toEqual(['accepted', 'queued']);
+      const detail = { reason: 'quiet_hours', until: end, zones: ['America/Los_Angeles'] };
+      expect(remarks).toEqual([{ at: now.toISOString(), kind: 'held', detail }]);
+    });
+
+    it.each([
+      ['holds it where the request says the recipient is', { timeZone: 'America/Denver' }, 'queued', now.toISOString()],
+      ['does not hold an exempt lane', { lane: 'critical' }, 'queued', now.toISOString()],
+      ['moves a sendAt inside them to their end', { sendAt: after(60_000).toISOString() }, 'scheduled', end],
+      [
+        'leaves a sendAt after them alone',
+        { sendAt: after(7_200_000).toISOString() },
+        'scheduled',
+        after(7_200_000).toISOString(),
+      ],
+      ['rejects what would expire in them', { expiresAt: end }, 'rejected', null],
+    ] as const)('%s', (_label, changes, state, dueAt) => {
+      expect(accept(command(changes), quiet).message).toMatchObject({ state, dueAt });
+    });
   });
 
   it('uses a sender of the tenant when one is named', () => {

@@ -1,8 +1,13 @@
 import type { Failure, SendCommand } from '@signalbox/contracts';
 import type { Tenant } from '@signalbox/tenants';
 import { toE164 } from '@signalbox/twilio';
+import { channelOf, contentFault, type ContentContext, estimate } from '../content/content.rules.ts';
+import { type LastInbound, windowFault } from '../content/whatsapp.rules.ts';
 import { deadline } from '../fallback/fallback.rules.ts';
-import { fallbackAfter, type Message, type StateChange, type Step } from '../message/message.ts';
+import { fallbackAfter, type Message, remark, type StateChange, type Step } from '../message/message.ts';
+import { release } from '../schedule/quiet-hours.rules.ts';
+import { alwaysQuiet, expiresInQuietHours, quietRemark } from '../schedule/release.rules.ts';
+import { senderFault } from '../senders/senders.rules.ts';
 
 export interface AcceptanceContext {
   readonly id: string;
@@ -11,6 +16,9 @@ export interface AcceptanceContext {
   readonly digest: string;
   /** W3C trace context of the request; without one the message id becomes the trace id, so either finds the other. */
   readonly traceparent: string | undefined;
+  readonly content: Omit<ContentContext, 'smartEncoding'>;
+  /** When the recipients of the batch last wrote to us on WhatsApp. */
+  readonly lastInbound: readonly LastInbound[];
 }
 
 /** Decides on a send request: queued, scheduled, or rejected with the reason. Always yields a message, so the caller always gets an event. */
@@ -19,12 +27,14 @@ export function accept(command: SendCommand, context: AcceptanceContext): Step {
   const at = context.now.toISOString();
   const recipient = toE164(command.to, command.channel);
   const sender = chooseSender(command, tenant);
+  const channel = channelOf(command);
+  const content = { ...context.content, smartEncoding: tenant.smartEncoding ?? false };
   const message: Message = {
     id: context.id,
     tenant: tenant.name,
     idempotencyKey: command.idempotencyKey,
     requestDigest: context.digest,
-    channel: command.channel,
+    channel,
     to: recipient.ok ? recipient.e164 : command.to,
     from: sender.from,
     messagingServiceSid: sender.messagingServiceSid,
@@ -40,6 +50,9 @@ export function accept(command: SendCommand, context: AcceptanceContext): Step {
     metadata: command.metadata,
     sendAt: toUtc(command.sendAt),
     expiresAt: toUtc(command.expiresAt),
+    timeZone: command.timeZone ?? null,
+    consent: command.consent ?? null,
+    estimate: estimate(channel, recipient.ok ? recipient.e164 : command.to, command, content),
     traceparent: context.traceparent ?? traceOfMessage(context.id),
     createdAt: at,
     state: 'accepted',
@@ -48,6 +61,7 @@ export function accept(command: SendCommand, context: AcceptanceContext): Step {
     error: null,
     attempt: 0,
     dueAt: null,
+    queue: '',
     checkAt: null,
     fallbackTaken: 0,
     fallbackAt: null,
@@ -58,17 +72,32 @@ export function accept(command: SendCommand, context: AcceptanceContext): Step {
   if (sender.error) return rejected(message, sender.error, at);
   if (message.expiresAt !== null && message.expiresAt <= at) return rejected(message, alreadyExpired, at);
 
+  const fault = contentFault(channel, command, message.estimate, content) ?? senderFault(message, tenant);
+  if (fault) return rejected(message, fault, at);
+
   const scheduled = message.sendAt !== null && message.sendAt > at;
+  const wanted = scheduled && message.sendAt !== null ? new Date(message.sendAt) : context.now;
+  const free = release(message, wanted, tenant.quietHours);
+  if (free.kind === 'never') return rejected(message, alwaysQuiet, at);
+  const dueAt = free.time.toISOString();
+  const held = free.time > wanted;
+  if (held && message.expiresAt !== null && message.expiresAt <= dueAt) {
+    return rejected(message, expiresInQuietHours, at);
+  }
+  // The person may write to us before a later time; dispatch looks again.
+  const closed = free.time > context.now ? undefined : windowFault(message, context.lastInbound, context.now);
+  if (closed) return rejected(message, closed, at);
+
   const next = scheduled ? 'scheduled' : 'queued';
-  const dueAt = scheduled ? message.sendAt : at;
-  return {
+  const step: Step = {
     before: null,
-    message: { ...message, state: next, sequence: 2, dueAt, fallbackAt: deadline(message, new Date(dueAt ?? at)) },
+    message: { ...message, state: next, sequence: 2, dueAt, fallbackAt: deadline(message, free.time) },
     changes: [
       { sequence: 1, from: null, to: 'accepted', at, error: null },
       { sequence: 2, from: 'accepted', to: next, at, error: null },
     ],
   };
+  return held ? remark(step, quietRemark(at, dueAt, free.zones)) : step;
 }
 
 interface Sender {
@@ -91,13 +120,18 @@ function chooseSender(command: SendCommand, tenant: Tenant): Sender {
     return sid ? { from: null, messagingServiceSid: sid } : { ...noSender, error: unknownMessagingService };
   }
   return tenant.defaultSender
-    ? { from: tenant.defaultSender, messagingServiceSid: null }
+    ? { from: onChannel(tenant.defaultSender, command.channel), messagingServiceSid: null }
     : { ...noSender, error: unknownSender };
+}
+
+function onChannel(sender: string, channel: SendCommand['channel']): string {
+  return channel === 'whatsapp' && sender.startsWith('+') ? `whatsapp:${sender}` : sender;
 }
 
 const noSender: Sender = { from: null, messagingServiceSid: null };
 
-function rejected(message: Message, error: Failure, at: string): Step {
+/** A new message that is over before it began. */
+export function rejected(message: Message, error: Failure, at: string): Step {
   const change: StateChange = { sequence: 1, from: null, to: 'rejected', at, error };
   const fallbackAt = fallbackAfter(message, change, at);
   return { before: null, message: { ...message, state: 'rejected', error, fallbackAt }, changes: [change] };

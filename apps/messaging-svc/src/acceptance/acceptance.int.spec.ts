@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TenantDirectory } from '@signalbox/tenants';
-import { command, now, tenant } from '../../test/builders.ts';
+import { command, noQuotas, now, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents } from '../../test/database.ts';
 import { Acceptor, type SendAsked } from './acceptance.ts';
 import { cancel } from './cancel.ts';
 
 const directory = { byName: (name: string) => (name === 'demo' ? tenant : undefined) } as TenantDirectory;
-const acceptor = new Acceptor(directory);
+const acceptor = new Acceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: 'false' });
 
 const ask = (changes: Parameters<typeof command>[0] = {}): SendAsked => ({
   command: command(changes),
@@ -49,7 +49,9 @@ describe('acceptance', () => {
   });
 
   it('keeps the keys of tenants apart', async () => {
-    const both = new Acceptor({ byName: (name: string) => ({ ...tenant, name }) } as TenantDirectory);
+    const both = new Acceptor({ byName: (name: string) => ({ ...tenant, name }) } as TenantDirectory, noQuotas, null, {
+      MEDIA_ALLOW_PRIVATE: 'false',
+    });
     const results = await database.transact((tx) => both.accept(tx, [ask(), ask({ tenant: 'other' })]));
     expect(results.map(({ result }) => result)).toEqual(['new', 'new']);
   });

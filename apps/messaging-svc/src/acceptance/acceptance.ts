@@ -3,11 +3,23 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { SendCommand } from '@signalbox/contracts';
 import { columns, run, type Transaction } from '@signalbox/persistence';
 import { TenantDirectory } from '@signalbox/tenants';
+import { toE164 } from '@signalbox/twilio';
 import { v7 as uuidv7 } from 'uuid';
 import type { MessageState } from '@signalbox/contracts';
+import { blockedAmong } from '../analytics/block.store.ts';
+import { blockNew } from '../analytics/pumping.rules.ts';
+import { lastInbound } from '../content/last-inbound.store.ts';
+import { CONFIG, type MessagingConfig } from '../config.ts';
+import type { PriceTable } from '../content/price.rules.ts';
+import { PRICES } from '../content/prices.ts';
 import { insert } from '../message/message.store.ts';
 import { countSteps, repeats } from '../metrics.ts';
-import { accept } from './accept.rules.ts';
+import { QuotaBook } from '../quota/quota.book.ts';
+import { queueOf } from '../quota/quota.rules.ts';
+import { suppressNew } from '../suppression/suppression.rules.ts';
+import { suppressedAmong } from '../suppression/suppression.store.ts';
+import { accept, type AcceptanceContext } from './accept.rules.ts';
+import { fromKnownSenders } from './known-sender.ts';
 
 export interface SendAsked {
   readonly command: SendCommand;
@@ -38,9 +50,18 @@ interface Known {
 @Injectable()
 export class Acceptor {
   readonly #tenants: TenantDirectory;
+  readonly #quotas: QuotaBook;
+  readonly #content: AcceptanceContext['content'];
 
-  constructor(@Inject(TenantDirectory) tenants: TenantDirectory) {
+  constructor(
+    @Inject(TenantDirectory) tenants: TenantDirectory,
+    @Inject(QuotaBook) quotas: QuotaBook,
+    @Inject(PRICES) prices: PriceTable | null,
+    @Inject(CONFIG) config: Pick<MessagingConfig, 'MEDIA_ALLOW_PRIVATE'>,
+  ) {
     this.#tenants = tenants;
+    this.#quotas = quotas;
+    this.#content = { prices, allowPrivateMedia: config.MEDIA_ALLOW_PRIVATE === 'true' };
   }
 
   knows(tenant: string): boolean {
@@ -53,10 +74,38 @@ export class Acceptor {
    */
   async accept(tx: Transaction, asked: readonly SendAsked[]): Promise<Acceptance[]> {
     const now = new Date();
-    const steps = asked.map(({ command, traceparent }) => {
+    const commands = await fromKnownSenders(
+      tx,
+      asked.map(({ command }) => command),
+      (name) => this.#tenants.byName(name),
+    );
+    const inbound = await lastInbound(tx, commands.flatMap(freeWhatsApp), now);
+    const decided = asked.map(({ command, traceparent }, index) => {
       const tenant = this.#tenants.byName(command.tenant);
       if (!tenant) throw new UnknownTenant(command.tenant);
-      return accept(command, { id: uuidv7(), now, tenant, digest: digest(command), traceparent });
+      const step = accept(commands[index] ?? command, {
+        id: uuidv7(),
+        now,
+        tenant,
+        digest: digest(command),
+        traceparent,
+        content: this.#content,
+        lastInbound: inbound,
+      });
+      return { ...step, message: { ...step.message, queue: queueOf(this.#quotas.of(tenant.name), step.message) } };
+    });
+    const optedOut = await suppressedAmong(
+      tx,
+      decided.map(({ message }) => message),
+    );
+    const blocked = await blockedAmong(
+      tx,
+      decided.map(({ message }) => message),
+    );
+    const steps = decided.map((step) => {
+      if (step.message.state === 'rejected') return step;
+      if (optedOut.has(step.message.id)) return suppressNew(step);
+      return blocked.has(step.message.id) ? blockNew(step) : step;
     });
     const inserted = await insert(tx, steps);
     const others = steps.filter(({ message }) => !inserted.has(message.id)).map(({ message }) => message);
@@ -72,6 +121,13 @@ export class Acceptor {
       return { messageId: earlier.id, state: earlier.state, result };
     });
   }
+}
+
+/** Who is to be written to freely on WhatsApp. */
+function freeWhatsApp({ tenant, channel, contentSid, to }: SendCommand): { tenant: string; to: string }[] {
+  if (channel !== 'whatsapp' || contentSid) return [];
+  const recipient = toE164(to, channel);
+  return recipient.ok ? [{ tenant, to: recipient.e164 }] : [];
 }
 
 async function byIdempotencyKey(

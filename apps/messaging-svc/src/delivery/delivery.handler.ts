@@ -5,7 +5,9 @@ import type { Transaction } from '@signalbox/persistence';
 import { eventKey, type HistoryLine, knownEvents, writeHistory } from '../message/history.store.ts';
 import { type Message, type Step, unchanged } from '../message/message.ts';
 import { lock, lockByProviderSid, save } from '../message/message.store.ts';
-import { callbackOutcomes, countSteps, doubleSends, unknownStatuses } from '../metrics.ts';
+import { callbackOutcomes, countSteps, countSuppressions, doubleSends, unknownStatuses } from '../metrics.ts';
+import { poolOf, provedByCallback } from '../suppression/refusal.rules.ts';
+import { applyRequests, learnPools } from '../suppression/suppression.store.ts';
 import { advance, type ReportOutcome } from './delivery.rules.ts';
 import { keepUnmatched } from './unmatched.store.ts';
 
@@ -29,6 +31,7 @@ export class DeliveryHandler {
 
     const steps = new Map<string, Step>();
     const history: HistoryLine[] = [];
+    const fresh: { callback: Callback; message?: Message }[] = [];
     for (const { callback, message } of matched) {
       const key = eventKey(message.id, callback.id);
       if (known.has(key)) {
@@ -40,13 +43,21 @@ export class DeliveryHandler {
       count(outcome, step, callback);
       steps.set(message.id, step);
       history.push(line(callback, message, outcome));
+      fresh.push({ callback, message });
     }
     await writeHistory(tx, history);
     await save(tx, [...steps.values()]);
-    await keepUnmatched(
+    const unmatched = await keepUnmatched(
       tx,
       callbacks.filter((callback) => !messages.of(callback)),
     );
+    fresh.push(...unmatched.map((callback) => ({ callback })));
+    await learnPools(
+      tx,
+      fresh.flatMap(({ callback }) => poolOf(callback) ?? []),
+    );
+    const proved = fresh.flatMap(({ callback, message }) => provedByCallback(callback, message) ?? []);
+    countSuppressions(await applyRequests(tx, proved));
     countSteps([...steps.values()]);
   }
 }

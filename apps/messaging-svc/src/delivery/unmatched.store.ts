@@ -2,12 +2,12 @@ import type { CloudEvent, TwilioMessageStatus } from '@signalbox/contracts';
 import { columns, run, type Transaction } from '@signalbox/persistence';
 import { callbackOutcomes } from '../metrics.ts';
 
-/** Keeps callbacks that speak of no message of ours: another system on the same account, or one erased since. */
-export async function keepUnmatched(
+/** Keeps callbacks that speak of no message of ours (another system on the account, or one erased since); returns the new ones. */
+export async function keepUnmatched<Callback extends CloudEvent<TwilioMessageStatus>>(
   tx: Transaction,
-  callbacks: readonly CloudEvent<TwilioMessageStatus>[],
-): Promise<void> {
-  if (callbacks.length === 0) return;
+  callbacks: readonly Callback[],
+): Promise<Callback[]> {
+  if (callbacks.length === 0) return [];
   callbackOutcomes.inc({ outcome: 'unmatched' }, callbacks.length);
   const rows = columns(
     callbacks,
@@ -20,9 +20,12 @@ export async function keepUnmatched(
       callback: data,
     }),
   );
-  await run(
+  const { rows: kept } = await run<{ event_id: string }>(
     tx,
-    `insert into unmatched_callbacks (${rows.names}) select * from ${rows.as('n')} on conflict do nothing`,
+    `insert into unmatched_callbacks (${rows.names}) select * from ${rows.as('n')} on conflict do nothing
+     returning event_id`,
     rows.parameters,
   );
+  const fresh = new Set(kept.map(({ event_id }) => event_id));
+  return callbacks.filter(({ id }) => fresh.delete(id));
 }

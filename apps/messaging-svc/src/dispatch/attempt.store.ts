@@ -1,5 +1,8 @@
 import type { Failure } from '@signalbox/contracts';
-import { columns, run, type Transaction } from '@signalbox/persistence';
+import { columns, run, runPrepared, type Transaction } from '@signalbox/persistence';
+import type { Message } from '../message/message.ts';
+import { messageNames, type MessageRow, toMessage } from '../message/message.store.ts';
+import { type Write, writeAll } from '../message/write.ts';
 import type { Attempt, AttemptState } from './attempt.ts';
 
 const attemptColumns = {
@@ -28,26 +31,65 @@ export interface AttemptRow {
   readonly error: Failure | null;
 }
 
+/** The same in JSON, where times are strings. */
+type AttemptJson = Omit<AttemptRow, 'started_at' | 'lease_until' | 'finished_at'> &
+  Record<'started_at' | 'lease_until', string> & { readonly finished_at: string | null };
+
+/**
+ * Said the long way round, so that the planner does not take the index of open attempts for it: every attempt passes
+ * through that index, which makes it small for the statistics and full of dead entries in fact.
+ */
+const isOpen = `a.state not in ('accepted', 'refused', 'deferred', 'not_taken')`;
+
 /** Opens attempts; must be committed before the provider is called. */
-export async function insertAttempts(tx: Transaction, attempts: readonly Attempt[]): Promise<void> {
-  if (attempts.length === 0) return;
+export function attemptsOpened(attempts: readonly Attempt[]): Write {
+  if (attempts.length === 0) return undefined;
   const rows = columns(attempts, attemptColumns, toRow);
-  await run(tx, `insert into attempts (${rows.names}) select * from ${rows.as('n')}`, rows.parameters);
+  return (first) => ({
+    sql: `insert into attempts (${rows.names}) select * from ${rows.as('n', first)}`,
+    parameters: rows.parameters,
+  });
 }
 
-/** Saves what became of attempts. One that is closed stays as it is: whoever settled it first was right. */
-export async function saveAttempts(tx: Transaction, attempts: readonly Attempt[]): Promise<void> {
-  if (attempts.length === 0) return;
+/** What became of attempts. One that is closed stays as it is: whoever settled it first was right. */
+export function attemptsSettled(attempts: readonly Attempt[]): Write {
+  if (attempts.length === 0) return undefined;
   const rows = columns(attempts, attemptColumns, toRow);
-  await run(
-    tx,
-    `update attempts a
+  return (first) => ({
+    sql: `update attempts a
      set state = n.state, lease_until = n.lease_until, finished_at = n.finished_at, provider_sid = n.provider_sid,
          http_status = n.http_status, error = n.error
-     from ${rows.as('n')}
-     where a.message_id = n.message_id and a.number = n.number and a.state in ('calling', 'in_doubt')`,
-    rows.parameters,
+     from ${rows.as('n', first)}
+     where a.message_id = n.message_id and a.number = n.number and ${isOpen}`,
+    parameters: rows.parameters,
+  });
+}
+
+export async function saveAttempts(tx: Transaction, attempts: readonly Attempt[]): Promise<void> {
+  await writeAll(tx, [attemptsSettled(attempts)]);
+}
+
+/** Locks messages together with their open attempts; one without an open attempt is left out. */
+export async function lockAttempted(
+  tx: Transaction,
+  messageIds: readonly string[],
+): Promise<{ message: Message; attempt: Attempt }[]> {
+  const { rows } = await runPrepared<MessageRow & { open: AttemptJson }>(
+    tx,
+    // Both are locked, so that an attempt which was settled while this waited is seen to be closed.
+    `select ${messageNames('m')}, to_jsonb(a) as open from messages m join attempts a on a.message_id = m.id
+     where m.id = any($1) and ${isOpen} order by m.id for update of m, a`,
+    [messageIds],
   );
+  return rows.map(({ open, ...row }) => ({
+    message: toMessage(row),
+    attempt: toAttempt({
+      ...open,
+      started_at: new Date(open.started_at),
+      lease_until: new Date(open.lease_until),
+      finished_at: open.finished_at === null ? null : new Date(open.finished_at),
+    }),
+  }));
 }
 
 /** The open attempts of messages the caller has locked. */

@@ -43,5 +43,7 @@ export type SendOutcome =
       readonly httpStatus: number | null;
       /** Milliseconds the provider asked us to wait. */
       readonly retryAfterMs: number | null;
+      /** It was our credentials that were turned away, so every message of the account would be. */
+      readonly credentials?: true;
     }
   | { readonly kind: 'in_doubt'; readonly error: Failure; readonly httpStatus: number | null };

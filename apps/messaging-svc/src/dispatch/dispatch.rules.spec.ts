@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { after, attempt, message, now, policy } from '../../test/builders.ts';
 import type { SendOutcome } from './attempt.ts';
-import { backoff, openAttempt, outcomeOfRefusal, retryLater, settle } from './dispatch.rules.ts';
+import { backoff, isTooLate, openAttempt, outcomeOfRefusal, retryLater, settle } from './dispatch.rules.ts';
 
 const error = { code: 20429, class: 'rate', title: 'Too many requests', remedy: 'Slow down' } as const;
 const half = () => 0.5;
@@ -32,6 +32,24 @@ describe('openAttempt', () => {
     const { step, attempt: opened } = openAttempt(late, now, 'pod/1', policy);
     expect(opened).toBeNull();
     expect(step.message).toMatchObject({ state: 'expired', dueAt: null, error: { code: 'expired' } });
+  });
+});
+
+describe('isTooLate', () => {
+  it.each([
+    [null, false],
+    [1000, false],
+    [999, true],
+    [0, true],
+    [-1, true],
+  ])('with %s ms to its expiry: %s', (left, expected) => {
+    expect(isTooLate({ expiresAt: left === null ? null : after(left).toISOString() }, now)).toBe(expected);
+  });
+
+  it('ends the message instead of another call', () => {
+    const outcome = { kind: 'deferred', error, httpStatus: null, retryAfterMs: 1000 } as const;
+    const late = message({ expiresAt: after(999).toISOString() });
+    expect(settle(late, attempt(), outcome, now, policy, () => 0).step.message.state).toBe('expired');
   });
 });
 
@@ -83,10 +101,28 @@ describe('retryLater', () => {
   });
 
   it('gives up with the last error in the end, counted from when it was to be sent', () => {
-    const old = message({ createdAt: after(-policy.giveUpAfterMs).toISOString() });
+    const old = message({ attempt: 10, createdAt: after(-policy.giveUpAfterMs).toISOString() });
     expect(retryLater(old, after(1), error, now, policy).message).toMatchObject({ state: 'failed', error });
+    const hardlyTried = { ...old, attempt: 9 };
+    expect(retryLater(hardlyTried, after(1), error, now, policy).message.state).toBe('submitting');
     const scheduled = { ...old, sendAt: now.toISOString() };
     expect(retryLater(scheduled, after(1), error, now, policy).message.state).toBe('submitting');
+  });
+});
+
+describe('refused credentials', () => {
+  const outcome = { kind: 'deferred', error, httpStatus: 401, retryAfterMs: null, credentials: true } as const;
+
+  it('hold the message, due as it was, however long it takes', () => {
+    const old = message({ attempt: 50, createdAt: after(-10 * policy.giveUpAfterMs).toISOString() });
+    const settled = settle(old, attempt({ number: 50 }), outcome, now, policy, half);
+    expect(settled.step.message).toMatchObject({ state: 'submitting', dueAt: now.toISOString() });
+    expect(settled.attempt).toMatchObject({ state: 'deferred', httpStatus: 401 });
+  });
+
+  it('do not hold it past its expiry', () => {
+    const late = message({ expiresAt: now.toISOString() });
+    expect(settle(late, attempt(), outcome, now, policy, half).step.message.state).toBe('expired');
   });
 });
 

@@ -79,6 +79,12 @@ export function settle(
         attempt: { ...closed, state: 'refused', error: outcome.error },
       };
     case 'deferred': {
+      if (outcome.credentials) {
+        return {
+          step: hold(message, outcome.error, now),
+          attempt: { ...closed, state: 'deferred', error: outcome.error },
+        };
+      }
       const delay = backoff(attempt.number, outcome.retryAfterMs, policy, random);
       return {
         step: retryLater(message, new Date(now.getTime() + delay), outcome.error, now, policy),
@@ -94,8 +100,19 @@ export function settle(
   }
 }
 
+/** Due as before: it is the account that has to wait, and however long that takes is not held against the message. */
+function hold(message: Message, error: Failure, now: Date): Step {
+  return retryLater(message, now, error, now, { giveUpAfterMs: Infinity });
+}
+
 /** Schedules the next attempt, or ends the message when that would be too late. */
-export function retryLater(message: Message, due: Date, error: Failure, now: Date, policy: DispatchPolicy): Step {
+export function retryLater(
+  message: Message,
+  due: Date,
+  error: Failure,
+  now: Date,
+  policy: Pick<DispatchPolicy, 'giveUpAfterMs'>,
+): Step {
   const at = now.toISOString();
   const step = unchanged(message);
   // A callback has settled it already: there is nothing to retry.
@@ -105,7 +122,9 @@ export function retryLater(message: Message, due: Date, error: Failure, now: Dat
     return move(step, 'expired', at, { error: expired });
   }
   const firstDue = Date.parse(message.sendAt ?? message.createdAt);
-  if (due.getTime() - Math.max(firstDue, Date.parse(message.createdAt)) > policy.giveUpAfterMs) {
+  const waited = due.getTime() - Math.max(firstDue, Date.parse(message.createdAt));
+  // The time may have gone by in line for a quota: a message that was hardly tried is not given up.
+  if (waited > policy.giveUpAfterMs && message.attempt >= fewAttempts) {
     return move(step, 'failed', at, { error });
   }
   return note(step, at, { dueAt });
@@ -131,7 +150,7 @@ export function outcomeOfRefusal(code: number | null, httpStatus: number, retryA
   if (httpStatus === 429) return { kind: 'deferred', error, httpStatus, retryAfterMs };
   if (httpStatus >= 500) return { kind: 'in_doubt', error, httpStatus };
   if (httpStatus === 401 || code === 20003) {
-    return { kind: 'deferred', error, httpStatus, retryAfterMs: Math.max(retryAfterMs ?? 0, credentialsHoldMs) };
+    return { kind: 'deferred', error, httpStatus, retryAfterMs, credentials: true };
   }
   if (error.class === 'retryable' || error.class === 'rate') {
     return { kind: 'deferred', error, httpStatus, retryAfterMs };
@@ -139,9 +158,14 @@ export function outcomeOfRefusal(code: number | null, httpStatus: number, retryA
   return { kind: 'refused', error, httpStatus };
 }
 
-const credentialsHoldMs = 30_000;
+const fewAttempts = 10;
 
-const expired: Failure = {
+/** Not a second is left, the least the provider can be told to keep trying for. */
+export function isTooLate({ expiresAt }: Pick<Message, 'expiresAt'>, now: Date): boolean {
+  return expiresAt !== null && Date.parse(expiresAt) - now.getTime() < 1000;
+}
+
+export const expired: Failure = {
   code: 'expired',
   class: 'terminal',
   title: 'expiresAt passed before the provider took the message',

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Transact } from '@signalbox/persistence';
 import { createLogger } from '@signalbox/telemetry';
 import { eventually } from '@signalbox/testing';
+import { directory, noQuotas } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages } from '../../test/database.ts';
 import { type MessagingConfig, messagingConfig } from '../config.ts';
 import type { ProviderReport } from '../delivery/delivery.rules.ts';
@@ -83,7 +84,7 @@ describe('dispatch', () => {
       ...changes,
     };
     const provider = ledger as unknown as MessageProvider;
-    const dispatcher = new Dispatcher(transact, provider, config, logger);
+    const dispatcher = new Dispatcher(transact, provider, noQuotas, directory, config, logger);
     const reconciler = new Reconciler(transact, provider, dispatcher, config, logger);
     return { dispatcher, reconciler };
   }

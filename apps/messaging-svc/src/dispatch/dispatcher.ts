@@ -1,155 +1,342 @@
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
+import type { Failure, Lane } from '@signalbox/contracts';
 import { GroupCommit } from '@signalbox/group-commit';
 import { isTransient, type Transact, type Transaction } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { TenantDirectory } from '@signalbox/tenants';
 import { CONFIG, type MessagingConfig } from '../config.ts';
 import type { Message, Step } from '../message/message.ts';
-import { lock, lockDue, save } from '../message/message.store.ts';
-import { acceptSeconds, countSteps, inFlight, sendAttempts } from '../metrics.ts';
+import { save } from '../message/message.store.ts';
+import { acceptSeconds, countSteps, countSuppressions, inFlight, quotaThrottled, sendAttempts } from '../metrics.ts';
+import { QuotaBook } from '../quota/quota.book.ts';
+import { type Quotas, quotasFor } from '../quota/quota.rules.ts';
+import { giveBackCaps } from '../quota/quota.store.ts';
+import { provedBySend } from '../suppression/refusal.rules.ts';
+import { suppressed } from '../suppression/suppression.rules.ts';
+import { applyRequests, suppressedAmong } from '../suppression/suppression.store.ts';
 import { TRANSACT } from '../transact.ts';
+import { aheadOfCalls, withoutReserve } from './account.rules.ts';
+import { Accounts } from './accounts.ts';
+import type { Throttled } from './allot.rules.ts';
 import type { Attempt, SendOutcome } from './attempt.ts';
-import { insertAttempts, openAttempts, saveAttempts } from './attempt.store.ts';
-import { openAttempt, settle } from './dispatch.rules.ts';
+import { attemptsSettled, lockAttempted } from './attempt.store.ts';
+import { type Call, claim, rejectOverCap } from './claim.ts';
+import { expired, isTooLate, settle } from './dispatch.rules.ts';
 import { type DispatchPolicy, policyOf } from './policy.ts';
 import { MessageProvider } from './provider.ts';
 import { WakeUp } from './wake-up.ts';
 
-interface Call {
-  readonly message: Message;
-  readonly attempt: Attempt;
-}
-
 interface Answered {
+  readonly message: Message;
   readonly attempt: Attempt;
   readonly outcome: SendOutcome;
 }
 
+/** Lanes that are claimed together. Each side has its own loop, so that no code waits for a claim of bulk to end. */
+interface Side {
+  readonly lanes: readonly Lane[];
+  /** Calls at once; the other side may have taken some of them. */
+  readonly concurrency: number;
+  /** Messages claimed at once: more than may be called, so that calls need not wait for a claim nor for answers to be saved. */
+  readonly places: number;
+  readonly wakeUp: WakeUp;
+  claimed: number;
+  /** Claimed, their slot has begun, waiting for a free call. */
+  ready: { readonly call: Call; readonly decide: (verdict: Verdict) => void }[];
+}
+
+type Verdict = 'go' | 'held';
+
+/** For how long after a code the other lanes go slower. */
+const yieldMs = 1_000;
+
+/** How often messages are looked for that would expire before their daily cap lets them go. */
+const rejectEveryMs = 1_000;
+
+/** So long after its claim a call need not ask again whether the recipient has opted out. */
+const claimIsFreshMs = 100;
+
 /**
- * Hands due messages to the provider: claims a batch (an attempt row each, committed before any call), calls with bounded
- * concurrency, and settles answers in batches. Replicas share the work through row locks that skip each other.
+ * Hands due messages to the provider: claims a batch (an attempt row each, committed before any call) with the slots of
+ * its quotas, calls with bounded concurrency, and settles answers in batches. Replicas share the work through row locks
+ * that skip each other, and the quotas through the locks on their buckets.
  */
 @Injectable()
 export class Dispatcher {
   readonly #transact: Transact;
   readonly #provider: MessageProvider;
+  readonly #quotas: QuotaBook;
+  readonly #tenants: TenantDirectory;
+  readonly #accounts: Accounts;
   readonly #config: MessagingConfig;
   readonly #policy: DispatchPolicy;
   readonly #log: Logger;
   readonly #worker = `${hostname()}/${process.pid}`;
-  readonly #wakeUp = new WakeUp();
-  readonly #calls = new Set<Promise<void>>();
+  readonly #critical: Side;
+  readonly #other: Side;
+  /** What is to be finished before a stop: everything claimed. */
+  readonly #running = new Set<Promise<void>>();
   readonly #answers: GroupCommit<Answered, undefined>;
+  readonly #optOuts: GroupCommit<Message, boolean>;
+  #calling = 0;
+  #criticalLook: Promise<unknown> = Promise.resolve();
+  #rejectAt = 0;
+  #yieldUntil = 0;
   #stopping = false;
-  #running: Promise<void> | undefined;
+  #loops: Promise<unknown> | undefined;
 
   constructor(
     @Inject(TRANSACT) transact: Transact,
     @Inject(MessageProvider) provider: MessageProvider,
+    @Inject(QuotaBook) quotas: QuotaBook,
+    @Inject(TenantDirectory) tenants: TenantDirectory,
     @Inject(CONFIG) config: MessagingConfig,
     @Inject(LOGGER) log: Logger,
   ) {
     this.#transact = transact;
     this.#provider = provider;
+    this.#quotas = quotas;
+    this.#tenants = tenants;
     this.#config = config;
     this.#policy = policyOf(config);
     this.#log = log;
+    const most = config.DISPATCH_CONCURRENCY;
+    this.#accounts = new Accounts(tenants, { maxConcurrency: most, probeMs: config.CREDENTIALS_PROBE_MS });
+    const side = (lanes: Lane[], concurrency: number): Side => {
+      return { lanes, concurrency, places: concurrency * aheadOfCalls, wakeUp: new WakeUp(), claimed: 0, ready: [] };
+    };
+    this.#critical = side(['critical'], most);
+    this.#other = side(['transactional', 'bulk'], withoutReserve(most));
     this.#answers = new GroupCommit((batch) => this.#settle(batch), { maxItems: 500 });
+    this.#optOuts = new GroupCommit((batch) => this.#optedOut(batch), { maxItems: 500 });
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#loops = Promise.all([this.#run(this.#critical), this.#run(this.#other)]);
   }
 
-  /** Claims nothing more, lets the calls under way be answered and settled. */
+  /** Claims nothing more, lets what is claimed be sent and settled. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#wakeUp.nudge();
-    await this.#running;
-    await Promise.all(this.#calls);
+    this.nudge();
+    await this.#loops;
+    await Promise.all(this.#running);
   }
 
   /** Messages may be due: look now and not at the next poll. */
   nudge(): void {
-    this.#wakeUp.nudge();
+    this.#critical.wakeUp.nudge();
+    this.#other.wakeUp.nudge();
   }
 
-  async #run(): Promise<void> {
+  async #run(side: Side): Promise<void> {
     let failures = 0;
     while (!this.#stopping) {
       try {
-        const free = this.#config.DISPATCH_CONCURRENCY - this.#calls.size;
-        const calls = free > 0 ? await this.#claim(free) : [];
-        for (const call of calls) this.#start(call);
+        const waitMs = await this.#look(side);
         failures = 0;
-        // A full claim means that there is more: the next one waits for a free place only.
-        if (free > 0 && calls.length < free) await this.#wakeUp.wait(this.#config.DISPATCH_POLL_MS);
-        else await this.#someAnswered();
+        if (waitMs > 0) await side.wakeUp.wait(waitMs);
       } catch (error) {
         failures++;
         this.#log[isTransient(error) ? 'warn' : 'error']({ err: error, failures }, 'dispatch could not claim messages');
-        await this.#wakeUp.wait(Math.min(5_000, 100 * 2 ** failures));
+        await side.wakeUp.wait(Math.min(5_000, 100 * 2 ** failures));
       }
     }
   }
 
-  /** Until a quarter of the places is free, so that claims stay batches under load. */
-  async #someAnswered(): Promise<void> {
-    const enough = Math.floor(this.#config.DISPATCH_CONCURRENCY * 0.75);
-    while (this.#calls.size > enough) await Promise.race(this.#calls);
+  /** Looks at the queue once; tells how long to wait for the next look, unless there is a nudge before. */
+  async #look(side: Side): Promise<number> {
+    const places = this.#placesOf(side);
+    const free = places - side.claimed;
+    // A settled message nudges; a quarter of the places is worth a claim, so that claims stay batches under load.
+    if (free < places / 4) return this.#config.DISPATCH_POLL_MS;
+    if (side === this.#critical) {
+      const look = this.#claim(side, free);
+      this.#criticalLook = look.catch(() => undefined);
+      return look;
+    }
+    // What is critical is claimed first, also when it came in together with the rest.
+    await this.#criticalLook;
+    return this.#claim(side, free);
   }
 
-  async #claim(limit: number): Promise<Call[]> {
-    const { steps, calls } = await this.#transact((tx) => claim(tx, limit, this.#worker, this.#policy));
-    countSteps(steps);
-    return calls;
+  /** While codes come in, a campaign leaves them the processor and the database, and not only a place in line. */
+  #placesOf(side: Side): number {
+    const yields = side === this.#other && performance.now() < this.#yieldUntil;
+    return yields ? Math.ceil(side.places / 8) : side.places;
   }
 
-  #start(call: Call): void {
-    const running = this.#call(call)
+  async #claim(side: Side, places: number): Promise<number> {
+    await this.#quotas.refresh();
+    const claimed = await this.#transact((tx) =>
+      claim(tx, {
+        lanes: side.lanes,
+        places,
+        worker: this.#worker,
+        policy: this.#policy,
+        quotas: (tenant) => this.#quotas.of(tenant),
+        room: (tenant) => this.#accounts.room(tenant, Date.now()),
+        tenant: (name) => this.#tenants.byName(name),
+        random: Math.random,
+      }),
+    );
+    countSteps(claimed.steps);
+    if (side === this.#critical && claimed.calls.length > 0) this.#yieldUntil = performance.now() + yieldMs;
+    for (const call of claimed.calls) this.#take(call, side);
+    for (const { quota } of claimed.throttled) quotaThrottled.inc({ scope_kind: quota.scope.kind });
+    await this.#rejectOverCap(claimed.throttled);
+    // Whatever was found, there may be more.
+    if (claimed.steps.some(({ before, message }) => message !== before)) return 0;
+    const heldMs = this.#accounts.heldUntil(Date.now()) - Date.now();
+    return Math.max(1, Math.min(this.#config.DISPATCH_POLL_MS, claimed.moreInMs, heldMs));
+  }
+
+  async #rejectOverCap(throttled: readonly Throttled[]): Promise<void> {
+    const capped = throttled.filter(({ why }) => why === 'cap');
+    if (capped.length === 0 || performance.now() < this.#rejectAt) return;
+    this.#rejectAt = performance.now() + rejectEveryMs;
+    for (const one of capped) {
+      countSteps(await this.#transact((tx) => rejectOverCap(tx, one, new Date())));
+    }
+  }
+
+  #take(call: Call, side: Side): void {
+    const { tenant, id } = call.message;
+    side.claimed++;
+    this.#accounts.claimed(tenant);
+    const running = this.#seeThrough(call, side)
       .catch((error: unknown) => {
         // The attempt row stays open; the reconciler settles it when its lease has run out.
-        this.#log.error({ err: error, messageId: call.message.id }, 'an answer of the provider could not be saved');
+        this.#log.error({ err: error, messageId: id }, 'an answer of the provider could not be saved');
       })
       .finally(() => {
-        this.#calls.delete(running);
-        inFlight.dec();
+        side.claimed--;
+        this.#accounts.settled(tenant);
+        this.#running.delete(running);
+        if (this.#placesOf(side) * 0.75 >= side.claimed) side.wakeUp.nudge();
       });
-    inFlight.inc();
-    this.#calls.add(running);
+    this.#running.add(running);
   }
 
-  async #call({ message, attempt }: Call): Promise<void> {
-    const latestStart = Date.parse(attempt.leaseUntil) - this.#config.PROVIDER_TIMEOUT_MS;
-    // A process that was suspended since the claim must not call: the attempt may be another's by the time it is answered.
-    if (Date.now() >= latestStart) return;
-    const since = Date.parse(message.sendAt ?? message.createdAt);
-    if (attempt.number === 1) acceptSeconds.observe({ lane: message.lane }, Math.max(0, Date.now() - since) / 1000);
-    const outcome = await this.#provider.send(message);
-    sendAttempts.inc({ outcome: outcome.kind });
-    if (outcome.kind !== 'accepted') {
-      const { kind, error, httpStatus } = outcome;
-      this.#log.warn(
-        {
-          messageId: message.id,
-          tenant: message.tenant,
-          attempt: attempt.number,
-          outcome: kind,
-          errorCode: error.code,
-          httpStatus,
-        },
-        `send ${kind}: ${error.title}`,
+  /** From the claim of a message until its answer is saved. */
+  async #seeThrough(call: Call, side: Side): Promise<void> {
+    const early = call.startAt - performance.now();
+    if (early > 1) await sleep(early);
+    const verdict = await new Promise<Verdict>((decide) => {
+      side.ready.push({ call, decide });
+      this.#admit();
+    });
+    const outcome = verdict === 'go' ? await this.#call(call) : this.#turnBack(call.message);
+    if (outcome) await this.#answers.add({ ...call, outcome });
+  }
+
+  /** Lets calls begin, critical ones first, as far as there are places for them here and with their accounts. */
+  #admit(): void {
+    const now = Date.now();
+    for (const side of [this.#critical, this.#other]) {
+      side.ready = side.ready.filter(({ call: { message }, decide }) => {
+        if (this.#calling >= side.concurrency) return true;
+        const verdict = this.#accounts.admit(message.tenant, message.lane, now);
+        if (verdict === 'wait') return true;
+        if (verdict === 'go') this.#begin(message);
+        decide(verdict);
+        return false;
+      });
+    }
+  }
+
+  #begin({ tenant }: Message): void {
+    this.#calling++;
+    inFlight.inc();
+    this.#accounts.began(tenant);
+  }
+
+  #end({ tenant }: Message): void {
+    this.#calling--;
+    inFlight.dec();
+    this.#accounts.ended(tenant);
+    this.#admit();
+  }
+
+  async #call({ message, attempt }: Call): Promise<SendOutcome | undefined> {
+    try {
+      const since = Date.now();
+      // A process that was suspended since the claim must not call: the attempt may be another's by the time it is answered.
+      if (since >= Date.parse(attempt.leaseUntil) - this.#config.PROVIDER_TIMEOUT_MS) return undefined;
+      // A call may wait for its slot; a STOP that came meanwhile sends the message back, and the next claim rejects it.
+      if (since - Date.parse(attempt.startedAt) > claimIsFreshMs && (await this.#optOuts.add(message))) {
+        return { kind: 'deferred', error: suppressed, httpStatus: null, retryAfterMs: null };
+      }
+      if (isTooLate(message, new Date()))
+        return { kind: 'deferred', error: expired, httpStatus: null, retryAfterMs: 1000 };
+      const due = Date.parse(message.sendAt ?? message.createdAt);
+      if (attempt.number === 1) acceptSeconds.observe({ lane: message.lane }, Math.max(0, since - due) / 1000);
+      const outcome = await this.#provider.send(message);
+      sendAttempts.inc({ outcome: outcome.kind });
+      this.#logRefusal(message, attempt, outcome);
+      this.#learn(message.tenant, outcome, since);
+      return outcome;
+    } finally {
+      this.#end(message);
+    }
+  }
+
+  async #optedOut(messages: readonly Message[]): Promise<boolean[]> {
+    const optedOut = await this.#transact((tx) => suppressedAmong(tx, messages));
+    return messages.map(({ id }) => optedOut.has(id));
+  }
+
+  #logRefusal(message: Message, attempt: Attempt, outcome: SendOutcome): void {
+    if (outcome.kind === 'accepted') return;
+    const { kind, error, httpStatus } = outcome;
+    this.#log.warn(
+      {
+        messageId: message.id,
+        tenant: message.tenant,
+        attempt: attempt.number,
+        outcome: kind,
+        errorCode: error.code,
+        httpStatus,
+      },
+      `send ${kind}: ${error.title}`,
+    );
+  }
+
+  #learn(tenant: string, outcome: SendOutcome, since: number): void {
+    const circuit = this.#accounts.learn(tenant, outcome, since, Date.now());
+    if (circuit === 'opened') {
+      this.#log.error(
+        { tenant },
+        "the provider refuses the tenant's credentials: its messages are held until one gets through",
       );
     }
-    await this.#answers.add({ attempt, outcome });
+    if (circuit === 'closed') {
+      this.#log.info({ tenant }, "the provider takes the tenant's credentials again");
+      this.nudge();
+    }
+  }
+
+  /** For a message that was claimed before its account was held: it was not called, and goes back into its line. */
+  #turnBack({ tenant }: Message): SendOutcome {
+    const hold = this.#accounts.hold(tenant, Date.now());
+    return {
+      kind: 'deferred',
+      error: accountHeld,
+      httpStatus: null,
+      retryAfterMs: hold.forMs,
+      ...(hold.credentials && { credentials: true }),
+    };
   }
 
   async #settle(batch: readonly Answered[]): Promise<undefined[]> {
     for (let failures = 0; ; failures++) {
       try {
-        const steps = await this.#transact((tx) => settleAll(tx, batch, this.#policy));
+        const steps = await this.#transact((tx) =>
+          settleAll(tx, batch, this.#policy, (tenant) => this.#quotas.of(tenant)),
+        );
         countSteps(steps);
         return batch.map(() => undefined);
       } catch (error) {
@@ -162,48 +349,45 @@ export class Dispatcher {
   }
 }
 
-async function claim(
-  tx: Transaction,
-  limit: number,
-  worker: string,
-  policy: DispatchPolicy,
-): Promise<{ steps: Step[]; calls: Call[] }> {
-  const now = new Date();
-  const due = await lockDue(tx, now, limit);
-  const opened = due.map((message) => openAttempt(message, now, worker, policy));
-  const steps = opened.map(({ step }) => step);
-  const calls = opened.flatMap(({ step, attempt }) => (attempt ? [{ message: step.message, attempt }] : []));
-  await save(tx, steps);
-  await insertAttempts(
-    tx,
-    calls.map(({ attempt }) => attempt),
-  );
-  return { steps, calls };
-}
-
 /** Settles attempts that are still open; one the reconciler has settled meanwhile is left as it is. */
 export async function settleAll(
   tx: Transaction,
   answers: readonly Answered[],
   policy: DispatchPolicy,
+  quotas: (tenant: string) => Quotas,
 ): Promise<Step[]> {
   const now = new Date();
-  const ids = answers.map(({ attempt }) => attempt.messageId);
-  const messages = await lock(tx, ids);
-  const open = new Map((await openAttempts(tx, ids)).map((attempt) => [attempt.messageId, attempt]));
-  const settled = answers.flatMap(({ attempt, outcome }) => {
-    const message = messages.get(attempt.messageId);
-    const current = open.get(attempt.messageId);
-    if (!message || current?.number !== attempt.number) return [];
-    return [settle(message, current, outcome, now, policy, Math.random)];
+  const open = await lockAttempted(
+    tx,
+    answers.map(({ attempt }) => attempt.messageId),
+  );
+  const outcomes = new Map(answers.map((answer) => [answer.attempt.messageId, answer]));
+  const settled = open.flatMap(({ message, attempt }) => {
+    const answer = outcomes.get(message.id);
+    return answer?.attempt.number === attempt.number
+      ? settle(message, attempt, answer.outcome, now, policy, Math.random)
+      : [];
   });
-  await save(
+  const steps = settled.map(({ step }) => step);
+  await save(tx, steps, [attemptsSettled(settled.map(({ attempt }) => attempt))]);
+  const proved = answers.flatMap(({ message, attempt, outcome }) => provedBySend(message, attempt, outcome, now) ?? []);
+  countSuppressions(await applyRequests(tx, proved));
+  // What was turned away has not used up any of the day's cap.
+  const turnedAway = settled.filter(({ attempt }) => attempt.state === 'deferred');
+  await giveBackCaps(
     tx,
-    settled.map(({ step }) => step),
+    turnedAway.flatMap(({ step: { message }, attempt }) =>
+      quotasFor(quotas(message.tenant), message).map(({ scope, budget }) => {
+        return { tenant: message.tenant, scope, budget, at: Date.parse(attempt.startedAt) };
+      }),
+    ),
   );
-  await saveAttempts(
-    tx,
-    settled.map(({ attempt }) => attempt),
-  );
-  return settled.map(({ step }) => step);
+  return steps;
 }
+
+const accountHeld: Failure = {
+  code: 'account_held',
+  class: 'rate',
+  title: 'Not called: the provider had just asked to pause, or refused the credentials of the account',
+  remedy: 'Nothing to do for the message; see signalbox_messages_circuit_open for the account',
+};

@@ -88,7 +88,7 @@ export class MessageProvider {
   async #create(tenant: Tenant, message: Message, traceparent: string | undefined): Promise<SendOutcome> {
     try {
       const created = await timed('create', () =>
-        this.#client(tenant).messages.create(this.#createOptions(message, traceparent)),
+        this.#client(tenant).messages.create(this.#createOptions(tenant, message, traceparent)),
       );
       return { kind: 'accepted', sid: created.sid, status: created.status, httpStatus: 201 };
     } catch (error) {
@@ -96,7 +96,7 @@ export class MessageProvider {
     }
   }
 
-  #createOptions(message: Message, traceparent: string | undefined): CreateOptions {
+  #createOptions(tenant: Tenant, message: Message, traceparent: string | undefined): CreateOptions {
     const { content } = message;
     return {
       to: message.to,
@@ -104,6 +104,7 @@ export class MessageProvider {
         ? { messagingServiceSid: message.messagingServiceSid }
         : { from: message.from ?? '' }),
       ...(content.body !== null && { body: content.body }),
+      ...(tenant.smartEncoding && { smartEncoded: true }),
       ...(content.mediaUrls.length > 0 && { mediaUrl: [...content.mediaUrls] }),
       ...(content.contentSid !== null && {
         contentSid: content.contentSid,

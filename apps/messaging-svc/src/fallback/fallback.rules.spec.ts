@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { after, command, message, now, tenant } from '../../test/builders.ts';
+import { acceptance, after, command, message, now, tenant } from '../../test/builders.ts';
 import { accept } from '../acceptance/accept.rules.ts';
 import { move, unchanged } from '../message/message.ts';
 import { takeFallback } from './fallback.rules.ts';
@@ -7,7 +7,7 @@ import { takeFallback } from './fallback.rules.ts';
 const voice = { channel: 'voice', after: 'PT60S' } as const;
 const email = { channel: 'email', to: 'a@example.com' } as const;
 const failure = { code: 30003, class: 'terminal', title: 'Unreachable', remedy: 'Try later' } as const;
-const context = { id: message().id, now, tenant, digest: 'digest', traceparent: undefined };
+const context = { id: message().id, now, tenant, digest: 'digest', traceparent: undefined, ...acceptance };
 
 describe('fallback', () => {
   it.each([

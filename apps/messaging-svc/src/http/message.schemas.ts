@@ -1,4 +1,13 @@
-import { failure, lane, messageChannel, messageState, metadata, sendRequest, timestamp } from '@signalbox/contracts';
+import {
+  consent,
+  failure,
+  lane,
+  messageChannel,
+  messageState,
+  metadata,
+  sendRequest,
+  timestamp,
+} from '@signalbox/contracts';
 import { z } from 'zod';
 
 /** At most this many messages in one request of a batch. */
@@ -60,7 +69,7 @@ const attempt = z.object({
 
 const historyLine = z.object({
   at: timestamp,
-  kind: z.enum(['request', 'state', 'attempt', 'answer', 'callback', 'provider_status', 'fallback']),
+  kind: z.enum(['request', 'state', 'attempt', 'answer', 'callback', 'provider_status', 'fallback', 'held']),
   summary: z.string().meta({ description: 'One line for a person' }),
   detail: z.record(z.string(), z.unknown()),
 });
@@ -70,6 +79,15 @@ export const messageStory = messageSummary
     body: z.string().nullable(),
     mediaUrls: z.array(z.string()),
     contentSid: z.string().nullable(),
+    timeZone: z.string().nullable().meta({ description: "The recipient's, as the request gave it" }),
+    consent: consent.nullable().meta({ description: 'The opt-in this message relies on' }),
+    estimate: z
+      .object({
+        encoding: z.enum(['GSM-7', 'UCS-2']).nullable(),
+        segments: z.int().nullable(),
+        price: z.object({ amount: z.string(), currency: z.string() }).nullable(),
+      })
+      .meta({ description: 'Before the send: segments of an SMS, the price by the price table' }),
     attempts: z.array(attempt),
     nextAttemptAt: timestamp.nullable(),
     traceId: z.string(),

@@ -37,6 +37,9 @@ export function tellStory(message: Message, attempts: readonly Attempt[], lines:
     body: message.content.body,
     mediaUrls: [...message.content.mediaUrls],
     contentSid: message.content.contentSid,
+    timeZone: message.timeZone,
+    consent: message.consent,
+    estimate: message.estimate,
     attempts: attempts.map((attempt) => ({
       number: attempt.number,
       state: attempt.state,
@@ -85,6 +88,8 @@ function tellLine({ at, kind, detail }: StoredLine): HistoryEntry {
       return { at, kind, summary: `callback ${text(detail['status'])}, ${text(detail['outcome'])}`, detail };
     case 'fallback':
       return { at, kind, summary: `fallback to ${text(detail['channel'])}`, detail };
+    case 'held':
+      return { at, kind, summary: `held until ${text(detail['until'])}: quiet hours`, detail };
     default:
       return { at, kind: 'provider_status', summary: `asked: ${text(detail['status'])}`, detail };
   }
@@ -99,6 +104,7 @@ function inOrder(entries: HistoryEntry[]): HistoryEntry[] {
     callback: 2,
     provider_status: 2,
     fallback: 4,
+    held: 4,
     state: 3,
   };
   return entries.sort((a, b) => (a.at === b.at ? cause[a.kind] - cause[b.kind] : a.at < b.at ? -1 : 1));

@@ -1,68 +1,59 @@
 import { Controller } from '@nestjs/common';
-import { type EventOf, type MessageReceived, topics } from '@signalbox/contracts';
+import { type EventOf, topics } from '@signalbox/contracts';
 import { type Batch, OnBatch } from '@signalbox/kafka';
-import { columns, Outbox, type OutgoingEvent, run, type Transaction } from '@signalbox/persistence';
+import { Outbox, type OutgoingEvent, type Transaction } from '@signalbox/persistence';
 import { v7 as uuidv7 } from 'uuid';
 import { eventSource } from '../message/message.events.ts';
-import { toReceived } from './inbound.rules.ts';
+import { countSuppressions } from '../metrics.ts';
+import { applyRequests, equivalentOptOuts, learnPools } from '../suppression/suppression.store.ts';
+import { type Inbound, keywordKey, keywordRequests, readInbound } from './inbound.rules.ts';
+import { linkToOutbound, storeInbound } from './inbound.store.ts';
+import { rememberSenders } from './known-sender.store.ts';
 
-type Inbound = EventOf<typeof topics.twilioInboundCallbacks>;
+type Callback = EventOf<typeof topics.twilioInboundCallbacks>;
 
 const outbox = new Outbox();
 
 @Controller()
 export class InboundHandler {
-  /** Stores and publishes each message a person sent, once per provider id, however often it is delivered. */
+  /**
+   * Stores and publishes each message a person sent, once per provider id, however often it is delivered, and does what
+   * its keyword asks. Nothing is ever answered from here: the provider confirms STOP and answers HELP itself.
+   */
   @OnBatch(topics.twilioInboundCallbacks)
-  async takeInbound(batch: Batch<Inbound>, tx: Transaction): Promise<void> {
-    const received = batch.map(({ event }) => ({
-      traceparent: event.traceparent,
-      data: toReceived(event.data, uuidv7()),
-    }));
-    const rows = columns(
-      received,
-      {
-        id: 'uuid',
-        tenant: 'text',
-        provider_sid: 'text',
-        channel: 'text',
-        sender: 'text',
-        recipient: 'text',
-        body: 'text',
-        media: 'jsonb',
-        opt_out_type: 'text',
-        received_at: 'timestamptz',
-      },
-      ({ data }) => ({
-        id: data.messageId,
-        tenant: data.tenant,
-        provider_sid: data.providerSid,
-        channel: data.channel,
-        sender: data.from,
-        recipient: data.to,
-        body: data.body,
-        media: data.media,
-        opt_out_type: data.optOutType,
-        received_at: data.at,
-      }),
-    );
-    const { rows: stored } = await run<{ id: string }>(
+  async takeInbound(batch: Batch<Callback>, tx: Transaction): Promise<void> {
+    const traces = new Map<string, string | undefined>();
+    const received = batch.map(({ event }) => {
+      const inbound = readInbound(event.data, uuidv7());
+      traces.set(inbound.data.messageId, event.traceparent);
+      return inbound;
+    });
+    const fresh = await storeInbound(tx, await linkToOutbound(tx, received));
+    await learnPools(
       tx,
-      `insert into inbound_messages (${rows.names}) select * from ${rows.as('n')}
-       on conflict on constraint inbound_messages_provider_sid do nothing returning id`,
-      rows.parameters,
+      fresh.map(({ data, messagingServiceSid }) => ({ tenant: data.tenant, sender: data.to, messagingServiceSid })),
     );
-    const fresh = new Set(stored.map(({ id }) => id));
+    await rememberSenders(tx, fresh);
+    await obeyKeywords(tx, fresh);
     await outbox.append(
       tx,
-      received
-        .filter(({ data }) => fresh.has(data.messageId))
-        .map(({ data, traceparent }) => toEvent(data, traceparent)),
+      fresh.map((inbound) => toEvent(inbound, traces.get(inbound.data.messageId))),
     );
   }
 }
 
-function toEvent(data: MessageReceived, traceparent: string | undefined): OutgoingEvent {
+/** In the order in which they arrived; the topic's key keeps those of one person in one partition. */
+async function obeyKeywords(tx: Transaction, fresh: readonly Inbound[]): Promise<void> {
+  const starts = fresh.filter(({ keyword }) => keyword?.type === 'START');
+  const equivalent = await equivalentOptOuts(tx, starts.map(keywordKey));
+  const changes = await applyRequests(
+    tx,
+    fresh.flatMap((inbound) => keywordRequests(inbound, equivalent)),
+  );
+  countSuppressions(changes);
+}
+
+function toEvent({ data }: Inbound, traceparent: string | undefined): OutgoingEvent {
   return {
     topic: topics.messagingEvents.name,
     key: data.messageId,

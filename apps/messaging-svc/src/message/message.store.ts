@@ -1,7 +1,11 @@
-import type { Failure, Lane, MessageChannel, MessageState, Metadata, SendRequest } from '@signalbox/contracts';
-import { columns, Outbox, run, type Transaction } from '@signalbox/persistence';
+import type { Consent, Failure, Lane, MessageChannel, MessageState, Metadata, SendRequest } from '@signalbox/contracts';
+import { type Estimate, noEstimate } from '../content/content.rules.ts';
+import { countsWrite } from '../analytics/delta.store.ts';
+import { columns, Outbox, run, runPrepared, type Transaction } from '@signalbox/persistence';
+import type { Share, WaitingLine } from '../dispatch/allot.rules.ts';
 import { toEvents } from './message.events.ts';
-import type { Message, MessageContent, Step } from './message.ts';
+import type { Message, MessageContent, StateChange, Step } from './message.ts';
+import { type Write, writeAll } from './write.ts';
 
 /**
  * The messages table. Every function that locks several rows takes them in id order, so two transactions never wait
@@ -27,6 +31,9 @@ const messageColumns = {
   metadata: 'jsonb',
   send_at: 'timestamptz',
   expires_at: 'timestamptz',
+  time_zone: 'text',
+  consent: 'jsonb',
+  estimate: 'jsonb',
   traceparent: 'text',
   created_at: 'timestamptz',
   state: 'text',
@@ -35,11 +42,19 @@ const messageColumns = {
   error: 'jsonb',
   attempt: 'integer',
   due_at: 'timestamptz',
+  queue: 'text',
   check_at: 'timestamptz',
   fallback_taken: 'smallint',
   fallback_at: 'timestamptz',
   updated_at: 'timestamptz',
 } as const;
+
+/** The columns of a `MessageRow`, for statements that are prepared. */
+export function messageNames(table: string): string {
+  return Object.keys(messageColumns)
+    .map((name) => `${table}.${name}`)
+    .join(', ');
+}
 
 /** A row as the driver returns it. */
 export interface MessageRow {
@@ -57,6 +72,9 @@ export interface MessageRow {
   readonly metadata: Metadata;
   readonly send_at: Date | null;
   readonly expires_at: Date | null;
+  readonly time_zone: string | null;
+  readonly consent: Consent | null;
+  readonly estimate: Estimate | null;
   readonly traceparent: string;
   readonly created_at: Date;
   readonly state: MessageState;
@@ -65,6 +83,7 @@ export interface MessageRow {
   readonly error: Failure | null;
   readonly attempt: number;
   readonly due_at: Date | null;
+  readonly queue: string;
   readonly check_at: Date | null;
   readonly fallback_taken: number;
   readonly fallback_at: Date | null;
@@ -88,12 +107,73 @@ export async function lockByProviderSid(tx: Transaction, sids: readonly string[]
   return new Map(rows.map((row) => [row.provider_sid ?? '', toMessage(row)]));
 }
 
-/** Locks what is due for dispatch: the most urgent lane first, in it the longest due. */
-export async function lockDue(tx: Transaction, now: Date, limit: number): Promise<Message[]> {
+/**
+ * The waiting lines of these lanes, each with the time when its first message is due, the most urgent lane first. Skips
+ * from line to line in the index, so the cost is in the number of lines and not in their lengths.
+ */
+export async function waitingLines(tx: Transaction, among: readonly Lane[], limit: number): Promise<WaitingLine[]> {
+  const { rows } = await runPrepared<{ lane: number; tenant: string; queue: string; due_at: Date }>(
+    tx,
+    `with recursive line as (
+       (select lane, tenant, queue, due_at from messages
+        where due_at is not null and lane >= $1 and lane <= $2
+        order by lane, tenant, queue, due_at limit 1)
+       union all
+       select next.* from line cross join lateral (
+         select lane, tenant, queue, due_at from messages m
+         where m.due_at is not null and m.lane <= $2
+           and (m.lane, m.tenant, m.queue) > (line.lane, line.tenant, line.queue)
+         order by m.lane, m.tenant, m.queue, m.due_at limit 1) next
+     )
+     select lane, tenant, queue, due_at from line limit $3`,
+    [laneNumber(among[0]), laneNumber(among.at(-1)), limit],
+  );
+  return rows.map(({ lane, tenant, queue, due_at }) => ({
+    lane: lanes[lane] ?? 'bulk',
+    tenant,
+    queue,
+    dueMs: due_at.getTime(),
+  }));
+}
+
+/** Locks what is due in these lines, so many of each, the longest due first, without those the caller has already. */
+export async function lockDue(
+  tx: Transaction,
+  shares: readonly Share[],
+  now: Date,
+  without: readonly string[] = [],
+): Promise<Message[]> {
+  if (shares.length === 0) return [];
+  const wanted = columns(
+    shares,
+    { lane: 'smallint', tenant: 'text', queue: 'text', count: 'integer' },
+    ({ line, count }) => ({ lane: laneNumber(line.lane), tenant: line.tenant, queue: line.queue, count }),
+  );
+  const { rows } = await runPrepared<MessageRow>(
+    tx,
+    `select ${messageNames('due')} from ${wanted.as('n', 3)} cross join lateral (
+       select ${messageNames('m')} from messages m
+       where m.lane = n.lane and m.tenant = n.tenant and m.queue = n.queue and m.due_at <= $1 and m.id <> all($2::uuid[])
+       order by m.due_at limit n.count for update skip locked) due
+     order by due.lane, due.due_at`,
+    [now, without, ...wanted.parameters],
+  );
+  return rows.map(toMessage);
+}
+
+/** Locks messages in line that expire before the line moves on. */
+export async function lockExpiringInLine(
+  tx: Transaction,
+  line: Omit<WaitingLine, 'dueMs'>,
+  before: Date,
+  limit: number,
+): Promise<Message[]> {
   const { rows } = await run<MessageRow>(
     tx,
-    'select * from messages where due_at <= $1 order by lane, due_at limit $2 for update skip locked',
-    [now, limit],
+    `select * from messages
+     where tenant = $1 and queue = $2 and lane = $3 and due_at is not null and expires_at <= $4
+     order by expires_at limit $5 for update skip locked`,
+    [line.tenant, line.queue, laneNumber(line.lane), before, limit],
   );
   return rows.map(toMessage);
 }
@@ -121,17 +201,21 @@ export async function insert(tx: Transaction, steps: readonly Step[]): Promise<S
     rows.parameters,
   );
   const ids = new Set(inserted.map(({ id }) => id));
-  await tell(
-    tx,
-    steps.filter(({ message }) => ids.has(message.id)),
-  );
+  const added = steps.filter(({ message }) => ids.has(message.id));
+  await writeAll(tx, [historyWrite(added), countsWrite(added)]);
+  await outbox.append(tx, added.flatMap(toEvents));
   return ids;
 }
 
-/** Saves locked messages with their history and events. */
-export async function save(tx: Transaction, steps: readonly Step[]): Promise<void> {
+/** Saves locked messages with their history and events, and what else is to be written along with them. */
+export async function save(tx: Transaction, steps: readonly Step[], along: readonly Write[] = []): Promise<void> {
   const changed = steps.filter(({ before, message }) => message !== before);
-  if (changed.length === 0) return;
+  await writeAll(tx, [messageWrite(changed), historyWrite(changed), countsWrite(changed), ...along]);
+  await outbox.append(tx, changed.flatMap(toEvents));
+}
+
+function messageWrite(changed: readonly Step[]): Write {
+  if (changed.length === 0) return undefined;
   const {
     id,
     state,
@@ -140,6 +224,7 @@ export async function save(tx: Transaction, steps: readonly Step[]): Promise<voi
     error,
     attempt,
     due_at,
+    queue,
     check_at,
     fallback_taken,
     fallback_at,
@@ -147,38 +232,49 @@ export async function save(tx: Transaction, steps: readonly Step[]): Promise<voi
   } = messageColumns;
   const rows = columns(
     changed,
-    { id, state, sequence, provider_sid, error, attempt, due_at, check_at, fallback_taken, fallback_at, updated_at },
+    {
+      id,
+      state,
+      sequence,
+      provider_sid,
+      error,
+      attempt,
+      due_at,
+      queue,
+      check_at,
+      fallback_taken,
+      fallback_at,
+      updated_at,
+    },
     ({ message }) => toRow(message),
   );
-  await run(
-    tx,
+  return (first) => ({
     // The lock already keeps others out; the sequence makes going back impossible whoever forgets it.
-    `update messages m
+    sql: `update messages m
      set state = n.state, sequence = n.sequence, provider_sid = n.provider_sid, error = n.error,
-         attempt = n.attempt, due_at = n.due_at, check_at = n.check_at,
+         attempt = n.attempt, due_at = n.due_at, queue = n.queue, check_at = n.check_at,
          fallback_taken = n.fallback_taken, fallback_at = n.fallback_at, updated_at = n.updated_at
-     from ${rows.as('n')} where m.id = n.id and m.sequence <= n.sequence`,
-    rows.parameters,
-  );
-  await tell(tx, changed);
+     from ${rows.as('n', first)} where m.id = n.id and m.sequence <= n.sequence`,
+    parameters: rows.parameters,
+  });
 }
 
-/** History lines and events of the moves. */
-async function tell(tx: Transaction, steps: readonly Step[]): Promise<void> {
-  const moves = steps.flatMap(({ message, changes }) => changes.map((change) => ({ message, change })));
-  if (moves.length === 0) return;
-  const lines = columns(
-    moves,
-    { message_id: 'uuid', at: 'timestamptz', kind: 'text', detail: 'jsonb' },
-    ({ message, change }) => ({
-      message_id: message.id,
-      at: change.at,
-      kind: 'state',
-      detail: { sequence: change.sequence, from: change.from, to: change.to, error: change.error },
-    }),
-  );
-  await run(tx, `insert into message_history (${lines.names}) select * from ${lines.as('n')}`, lines.parameters);
-  await outbox.append(tx, steps.flatMap(toEvents));
+/** A line of the history for each move and remark. */
+function historyWrite(steps: readonly Step[]): Write {
+  const told = steps.flatMap(({ message, changes, remarks = [] }) => [
+    ...changes.map((change) => ({ message_id: message.id, at: change.at, kind: 'state', detail: toDetail(change) })),
+    ...remarks.map(({ at, kind, detail }) => ({ message_id: message.id, at, kind, detail })),
+  ]);
+  if (told.length === 0) return undefined;
+  const lines = columns(told, { message_id: 'uuid', at: 'timestamptz', kind: 'text', detail: 'jsonb' });
+  return (first) => ({
+    sql: `insert into message_history (${lines.names}) select * from ${lines.as('n', first)}`,
+    parameters: lines.parameters,
+  });
+}
+
+function toDetail({ sequence, from, to, error }: StateChange) {
+  return { sequence, from, to, error };
 }
 
 export function toMessage(row: MessageRow): Message {
@@ -197,6 +293,9 @@ export function toMessage(row: MessageRow): Message {
     metadata: row.metadata,
     sendAt: row.send_at?.toISOString() ?? null,
     expiresAt: row.expires_at?.toISOString() ?? null,
+    timeZone: row.time_zone,
+    consent: row.consent,
+    estimate: row.estimate ?? noEstimate,
     traceparent: row.traceparent,
     createdAt: row.created_at.toISOString(),
     state: row.state,
@@ -205,6 +304,7 @@ export function toMessage(row: MessageRow): Message {
     error: row.error,
     attempt: row.attempt,
     dueAt: row.due_at?.toISOString() ?? null,
+    queue: row.queue,
     checkAt: row.check_at?.toISOString() ?? null,
     fallbackTaken: row.fallback_taken,
     fallbackAt: row.fallback_at?.toISOString() ?? null,
@@ -223,11 +323,14 @@ function toRow(message: Message) {
     sender: message.from,
     messaging_service_sid: message.messagingServiceSid,
     content: message.content,
-    lane: lanes.indexOf(message.lane),
+    lane: laneNumber(message.lane),
     fallback: message.fallback,
     metadata: message.metadata,
     send_at: message.sendAt,
     expires_at: message.expiresAt,
+    time_zone: message.timeZone,
+    consent: message.consent,
+    estimate: message.estimate,
     traceparent: message.traceparent,
     created_at: message.createdAt,
     state: message.state,
@@ -236,11 +339,16 @@ function toRow(message: Message) {
     error: message.error,
     attempt: message.attempt,
     due_at: message.dueAt,
+    queue: message.queue,
     check_at: message.checkAt,
     fallback_taken: message.fallbackTaken,
     fallback_at: message.fallbackAt,
     updated_at: message.updatedAt,
   };
+}
+
+function laneNumber(lane: Lane | undefined): number {
+  return lanes.indexOf(lane ?? 'bulk');
 }
 
 function byId(rows: readonly MessageRow[]): Map<string, Message> {

@@ -1,4 +1,5 @@
-import type { Failure, Lane, MessageChannel, MessageState, Metadata, SendRequest } from '@signalbox/contracts';
+import type { Consent, Failure, Lane, MessageChannel, MessageState, Metadata, SendRequest } from '@signalbox/contracts';
+import type { Estimate } from '../content/content.rules.ts';
 import { canMove, isFinal } from './message.state.ts';
 
 /** One message as the database has it; times are ISO 8601 UTC strings with milliseconds. */
@@ -20,6 +21,10 @@ export interface Message {
   readonly metadata: Metadata;
   readonly sendAt: string | null;
   readonly expiresAt: string | null;
+  /** The recipient's, as the request gave it; for quiet hours. */
+  readonly timeZone: string | null;
+  readonly consent: Consent | null;
+  readonly estimate: Estimate;
   readonly traceparent: string;
   readonly createdAt: string;
 
@@ -31,6 +36,8 @@ export interface Message {
   readonly attempt: number;
   /** When the dispatcher may take it; null while an attempt is open and when nothing is left to send. */
   readonly dueAt: string | null;
+  /** The line it waits in: messages under the same quotas. A hint that dispatch corrects when quotas have changed. */
+  readonly queue: string;
   /** How many steps of `fallback` have been taken. */
   readonly fallbackTaken: number;
   /** When the next step of `fallback` is taken, unless the message is delivered before; null when there is none to take. */
@@ -63,10 +70,19 @@ export interface Step {
   readonly before: Message | null;
   readonly message: Message;
   readonly changes: readonly StateChange[];
+  /** What else the history should tell of the decision. */
+  readonly remarks?: readonly Remark[];
+}
+
+/** A line of the history that is no move. */
+export interface Remark {
+  readonly at: string;
+  readonly kind: 'held';
+  readonly detail: Readonly<Record<string, unknown>>;
 }
 
 export type Facts = Partial<
-  Pick<Message, 'providerSid' | 'error' | 'attempt' | 'dueAt' | 'checkAt' | 'fallbackTaken' | 'fallbackAt'>
+  Pick<Message, 'providerSid' | 'error' | 'attempt' | 'dueAt' | 'queue' | 'checkAt' | 'fallbackTaken' | 'fallbackAt'>
 >;
 
 export function unchanged(message: Message): Step {
@@ -106,6 +122,10 @@ export function fallbackAfter(
 }
 
 const failures: ReadonlySet<MessageState> = new Set(['undelivered', 'failed', 'expired', 'rejected']);
+
+export function remark(step: Step, line: Remark): Step {
+  return { ...step, remarks: [...(step.remarks ?? []), line] };
+}
 
 /** Notes facts that are no move. */
 export function note(step: Step, at: string, facts: Facts): Step {

@@ -1,0 +1,26 @@
+import { columns } from '@signalbox/persistence';
+import type { Step } from '../message/message.ts';
+import type { Write } from '../message/write.ts';
+import { countMoves } from './count.rules.ts';
+
+/**
+ * Notes what messages did, in the transaction in which they did it. Only ever appended to, so that no two batches wait for
+ * the same row of a rollup; `fold` makes rollups of it.
+ */
+export function countsWrite(steps: readonly Step[]): Write {
+  const deltas = countMoves(steps);
+  if (deltas.length === 0) return undefined;
+  const rows = columns(deltas, {
+    hour: 'timestamptz',
+    tenant: 'text',
+    sender: 'text',
+    digits: 'text',
+    code: 'text',
+    outcome: 'text',
+    count: 'integer',
+  });
+  return (first) => ({
+    sql: `insert into analytics_deltas (${rows.names}) select * from ${rows.as('n', first)}`,
+    parameters: rows.parameters,
+  });
+}

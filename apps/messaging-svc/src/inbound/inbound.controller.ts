@@ -1,0 +1,44 @@
+import { Controller, Get, Inject, UseGuards } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { messageReceived } from '@signalbox/contracts';
+import { ApiTokenGuard, CurrentTenant, ProblemException, Scopes, ZodQuery, ZodResponse } from '@signalbox/service';
+import { DataSource } from 'typeorm';
+import { z } from 'zod';
+import { type InboundQuery, listInbound, readPlace } from './inbound.queries.ts';
+
+const inboundQuery = z.object({
+  from: z.string().min(1).max(200).optional().meta({ description: 'The person, E.164 or whatsapp:+E.164' }),
+  cursor: z.string().max(200).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+
+const inboundPage = z
+  .object({
+    messages: z.array(messageReceived),
+    nextCursor: z.string().nullable().meta({ description: 'Pass it as `cursor` to read on; null at the end' }),
+  })
+  .meta({ id: 'InboundPage' });
+
+@ApiTags('inbound')
+@Controller('v1/inbound')
+@UseGuards(ApiTokenGuard)
+export class InboundController {
+  readonly #db: DataSource;
+
+  constructor(@Inject(DataSource) db: DataSource) {
+    this.#db = db;
+  }
+
+  @Get()
+  @Scopes('read')
+  @ApiOperation({ operationId: 'listInbound', summary: 'What people have sent us, newest first' })
+  @ZodResponse(200, inboundPage)
+  async list(@CurrentTenant() tenant: { name: string }, @ZodQuery(inboundQuery) query: z.output<typeof inboundQuery>) {
+    const after = query.cursor === undefined ? undefined : readPlace(query.cursor);
+    if (query.cursor !== undefined && !after) {
+      const errors = [{ parameter: 'cursor', detail: 'is not a nextCursor of this list' }];
+      throw new ProblemException(400, 'Invalid request', 'The cursor is not valid', { errors });
+    }
+    return listInbound(this.#db, tenant.name, { from: query.from, after, limit: query.limit } satisfies InboundQuery);
+  }
+}
