@@ -49,7 +49,11 @@ export const services: readonly ServiceDefinition[] = [
     port: 8080,
     portVariable: 'INGEST_PORT',
     public: true,
-    env: (surroundings) => ({ ...common(surroundings), SPOOL_DIR: `${surroundings.dataDirectory}/webhook-ingest` }),
+    env: (surroundings) => ({
+      ...common(surroundings),
+      SPOOL_DIR: `${surroundings.dataDirectory}/webhook-ingest`,
+      BLOB_DIR: `${surroundings.dataDirectory}/blobs`,
+    }),
   },
   {
     name: 'messaging-svc',
