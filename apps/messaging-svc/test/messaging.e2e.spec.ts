@@ -22,7 +22,13 @@ describe('Signalbox, from a command to its events', () => {
 
   beforeAll(async () => {
     system = await startSystem({
-      env: { PROVIDER_TIMEOUT_MS: '2000', ATTEMPT_LEASE_MS: '7000', IN_DOUBT_SETTLE_MS: '1000' },
+      env: {
+        PROVIDER_TIMEOUT_MS: '2000',
+        ATTEMPT_LEASE_MS: '7000',
+        IN_DOUBT_SETTLE_MS: '1000',
+        // What was called back while webhook-ingest was down is asked for after this.
+        CALLBACK_OVERDUE_MS: '5000',
+      },
     });
     const kafka = new Kafka({ brokers: [system.info.kafka], clientId: 'e2e', logLevel: logLevel.NOTHING });
     producer = kafka.producer({ idempotent: true });
