@@ -38,13 +38,9 @@ export class SendgridInboundReceiver {
         : await this.#addressed(request, body, request.params.secret);
     const { result, tenant } = received;
     const record = toInboundRecord(result.email, { tenant: tenant.name, receivedAt: new Date().toISOString() });
-    try {
-      await this.intake.keep(route, [{ topic: topics.sendgridInboundCallbacks, record }]);
-    } catch (error) {
-      // SendGrid sends it all again.
-      await result.discard();
-      throw error;
-    }
+    // When this fails its blobs stay: the record may be stored all the same, and the one SendGrid's repeat makes, being equal,
+    // is skipped by whoever has seen it.
+    await this.intake.keep(route, [{ topic: topics.sendgridInboundCallbacks, record }]);
   }
 
   /** Whose it is, is told by the key; known only when all has been read. */
