@@ -46,15 +46,11 @@ export function maskAll(text: string): string {
 
 const secretKey = String.raw`(?:text|html|code|cookie|set-cookie|[\w-]*(?:body|token|secret|password|authorization))`;
 const secretField = new RegExp(`"${secretKey}":`, 'gi');
-// A JSON text inside a JSON string: its content is read escape by escape and never runs past the outer string.
-const nestedSecret = new RegExp(
-  String.raw`(\\"${secretKey}\\"\s*:\s*\\")(?:\\\\(?:\\.|[^\\"])|\\[^"\\]|[^"\\]+)*`,
-  'gi',
-);
+const nestedSecret = new RegExp(String.raw`\\"${secretKey}\\"\s*:\s*\\"`, 'gi');
 
 /** Masks a line of JSON: what sits under a secret key is replaced whole, the rest as by {@link maskAll}. */
 export function maskJson(line: string): string {
-  return maskAll(redactFields(line).replace(nestedSecret, '$1[redacted]'));
+  return maskAll(redactNested(redactFields(line)));
 }
 
 function redactFields(json: string): string {
@@ -71,18 +67,69 @@ function redactFields(json: string): string {
   return copied === 0 ? json : out + json.slice(copied);
 }
 
-const valueToken = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{},]/g;
+/** The same for JSON text inside the strings of a line, where quotes are escaped once more. */
+function redactNested(json: string): string {
+  let out = '';
+  let copied = 0;
+  nestedSecret.lastIndex = 0;
+  while (nestedSecret.exec(json)) {
+    const start = nestedSecret.lastIndex;
+    const end = endOfNestedString(json, start);
+    out += `${json.slice(copied, start)}[redacted]`;
+    copied = end;
+    nestedSecret.lastIndex = end;
+  }
+  return copied === 0 ? json : out + json.slice(copied);
+}
+
+// Strings are walked by hand: a regular expression keeps a state for each escape, and a long text overflows its stack.
 
 /** The index after the JSON value that begins at `start`. */
 function endOfValue(json: string, start: number): number {
   let depth = 0;
-  valueToken.lastIndex = start;
-  for (let token = valueToken.exec(json); token; token = valueToken.exec(json)) {
-    const first = token[0][0];
-    if (depth === 0 && (first === ',' || first === '}' || first === ']')) return token.index;
-    if (first === '{' || first === '[') depth += 1;
-    if (first === '}' || first === ']') depth -= 1;
-    if (depth === 0 && first !== ',') return valueToken.lastIndex;
+  for (let at = start; at < json.length; at++) {
+    switch (json[at]) {
+      case '"':
+        at = endOfString(json, at + 1);
+        if (depth === 0) return at + 1;
+        break;
+      case '{':
+      case '[':
+        depth += 1;
+        break;
+      case '}':
+      case ']':
+        if (depth === 0) return at;
+        depth -= 1;
+        if (depth === 0) return at + 1;
+        break;
+      case ',':
+        if (depth === 0) return at;
+        break;
+    }
   }
   return json.length;
+}
+
+/** The index of the quote that ends a string; the end of the text when it is cut off. */
+function endOfString(json: string, start: number): number {
+  for (let at = start; at < json.length; at++) {
+    if (json[at] === '\\') at++;
+    else if (json[at] === '"') return at;
+  }
+  return json.length;
+}
+
+/** Where a string inside a string ends: at its escaped quote, at the latest where the outer string does. */
+function endOfNestedString(json: string, start: number): number {
+  let at = start;
+  while (at < json.length && json[at] !== '"') {
+    if (json[at] !== '\\') at += 1;
+    else if (json[at + 1] === '"') return at;
+    else if (json[at + 1] !== '\\') at += 2;
+    // An escaped backslash begins an escape of the inner text: `\\\\n`, or `\\\\\\"` for a quote in it.
+    else if (json[at + 2] === '"') return at;
+    else at += json[at + 2] === '\\' ? 4 : 3;
+  }
+  return Math.min(at, json.length);
 }
