@@ -14,10 +14,18 @@ import { Spool, SpoolFull } from './spool.ts';
 class Broker {
   mode: 'up' | 'down' | 'silent' = 'up';
   readonly log: string[] = [];
+  readonly deadLetters: Message[] = [];
+  /** Takes no such value on an ordinary topic. */
+  tooLarge: string | undefined;
   readonly #silent: (() => void)[] = [];
 
-  async send(_topic: string, messages: readonly Message[]): Promise<void> {
+  async send(topic: string, messages: readonly Message[]): Promise<void> {
     if (this.mode === 'down') throw new Error('no broker');
+    if (topic.endsWith('.dlq')) {
+      this.deadLetters.push(...messages);
+      return;
+    }
+    if (messages.some(({ value }) => String(value) === this.tooLarge)) throw new RecordTooLarge(topic, 3_000_000);
     if (this.mode === 'silent') await new Promise<void>((resolve) => this.#silent.push(resolve));
     this.log.push(...messages.map(({ value }) => String(value)));
   }
@@ -108,6 +116,26 @@ describe('DurablePublisher', () => {
     broker.mode = 'down';
     await publisher.publish(topic, event(1, 'x'.repeat(20)));
     await expect(publisher.publish(topic, event(2))).rejects.toBeInstanceOf(SpoolFull);
+  });
+
+  it('keeps an acknowledged record that its topic finds too large: in the dead letters, with the reason', async () => {
+    broker.mode = 'down';
+    await Promise.all([1, 2, 3].map((n) => publisher.publish(topic, event(n))));
+    broker.tooLarge = '2';
+    broker.mode = 'up';
+    await eventually(() => expect(publisher.spooling).toBe(false));
+    expect(broker.log).toEqual(['1', '3']);
+    expect(broker.deadLetters).toEqual([
+      expect.objectContaining({
+        key: 'key',
+        value: '2',
+        headers: expect.objectContaining({
+          ce_id: '2',
+          sb_dlq_topic: 'topic',
+          sb_dlq_reason: 'record of 3000000 bytes is too large for topic',
+        }) as unknown,
+      }),
+    ]);
   });
 
   it('refuses what no topic would take, in both states', async () => {

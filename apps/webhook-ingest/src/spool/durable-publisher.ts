@@ -3,6 +3,7 @@ import { toHeaders, type Topic } from '@signalbox/contracts';
 import { GroupCommit } from '@signalbox/group-commit';
 import { type EventProducer, type EventRecord, RecordTooLarge, traced } from '@signalbox/kafka';
 import { counter, gauge, type Logger } from '@signalbox/telemetry';
+import { refusedRecord } from './dead-letter-record.ts';
 import type { Spool, SpooledRecord, StoredRecord } from './spool.ts';
 
 export interface DurablePublisherOptions {
@@ -166,11 +167,20 @@ export class DurablePublisher {
 
   /** Finds the record the broker refuses for its size; kept, it would stop the spool for ever. */
   async #sendOneByOne(records: readonly StoredRecord[], refusal: RecordTooLarge): Promise<boolean> {
-    if (records.length === 1) {
-      this.logger.error({ err: refusal }, 'a spooled record is dropped: the topic takes no record of its size');
-      return true;
-    }
+    const [only] = records;
+    if (only && records.length === 1) return this.#setAside(only, refusal);
     for (const record of records) if (!(await this.#send([record]))) return false;
     return true;
+  }
+
+  /** It was acknowledged, so it must not vanish; a dead-letter topic takes twice the size of any other. */
+  async #setAside(record: StoredRecord, refusal: RecordTooLarge): Promise<boolean> {
+    if (record.topic.endsWith('.dlq')) {
+      spooledTotal.inc({ move: 'dropped' });
+      this.logger.error({ err: refusal }, 'a spooled record is dropped: not even the dead letters take its size');
+      return true;
+    }
+    this.logger.error({ err: refusal }, 'a spooled record is dead-lettered: its topic takes no record of its size');
+    return this.#send([{ ...refusedRecord(record, refusal.message, new Date()), id: record.id }]);
   }
 }
