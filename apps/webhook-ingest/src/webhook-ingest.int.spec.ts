@@ -49,7 +49,11 @@ tenants:
 
   consumer = kafka.consumer({ groupId: kafkaForTests.group('ingest') });
   await consumer.connect();
-  await consumer.subscribe({ topics: [topics.twilioMessageCallbacks.name, topics.twilioInboundCallbacks.name] });
+  await consumer.subscribe({
+    topics: [topics.twilioMessageCallbacks.name, topics.twilioInboundCallbacks.name],
+    // From the latest would begin wherever the first fetch finds the end, maybe after the first callback.
+    fromBeginning: true,
+  });
   const joined = new Promise((resolve) => consumer.on('consumer.group_join', resolve));
   await consumer.run({
     eachMessage: async ({ topic, message }) => {

@@ -66,7 +66,7 @@ describe('while the broker is away', () => {
     await ensureTopics(kafka, [topics.twilioMessageCallbacks]);
     const consumer = kafka.consumer({ groupId: kafkaForTests.group('outage') });
     await consumer.connect();
-    await consumer.subscribe({ topics: [topics.twilioMessageCallbacks.name] });
+    await consumer.subscribe({ topics: [topics.twilioMessageCallbacks.name], fromBeginning: true });
     const seen: { status: unknown; id: string }[] = [];
     const joined = new Promise((resolve) => consumer.on('consumer.group_join', resolve));
     await consumer.run({
