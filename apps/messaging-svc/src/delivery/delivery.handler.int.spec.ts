@@ -3,6 +3,7 @@ import type { EventOf, topics } from '@signalbox/contracts';
 import { Batch } from '@signalbox/kafka';
 import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages } from '../../test/database.ts';
 import type { Message } from '../message/message.ts';
+import { doubleSends } from '../metrics.ts';
 import { DeliveryHandler } from './delivery.handler.ts';
 
 type Callback = EventOf<typeof topics.twilioMessageCallbacks>;
@@ -88,6 +89,19 @@ describe('DeliveryHandler', () => {
     await apply(callback(message, 'sent'));
     expect(await row()).toMatchObject({ state: 'delivered', sequence: 4 });
     expect((await rows('message_history')).filter(({ kind }) => kind === 'callback')).toHaveLength(2);
+  });
+
+  it('tells a second message of the provider from a callback of a message that was never sent', async () => {
+    const doubled = async () => (await doubleSends.get()).values[0]?.value ?? 0;
+    const before = await doubled();
+    await database.dataSource.query(`update messages set state = 'queued', sequence = 2`);
+    await apply(callback(message, 'delivered'));
+    expect(await doubled()).toBe(before);
+    await database.dataSource.query(`update messages set state = 'submitting', sequence = 3`);
+    await apply(callback(message, 'sent'));
+    expect(await doubled()).toBe(before);
+    await apply(callback(message, 'sent', { resourceSid: sid(2) }));
+    expect(await doubled()).toBe(before + 1);
   });
 
   it('keeps a status nobody knows', async () => {

@@ -80,7 +80,9 @@ async function lockMessages(tx: Transaction, callbacks: readonly Callback[]) {
 function count(outcome: ReportOutcome, step: Step, { data }: Callback): void {
   callbackOutcomes.inc({ outcome });
   if (outcome === 'unknown') unknownStatuses.inc();
-  if (step.message.providerSid !== data.resourceSid) doubleSends.inc();
+  // A message that was never handed over has no SID at all: whatever the callback speaks of, it was not sent twice.
+  const { providerSid } = step.message;
+  if (providerSid !== null && providerSid !== data.resourceSid) doubleSends.inc();
 }
 
 function line({ id, data }: Callback, message: Message, outcome: ReportOutcome): HistoryLine {
