@@ -3,7 +3,7 @@ import { type CancelCommand, type EventOf, type SendCommand, topics } from '@sig
 import { type Batch, OnBatch, RejectRecord } from '@signalbox/kafka';
 import type { Transaction } from '@signalbox/persistence';
 import { Acceptor, type SendAsked } from './acceptance.ts';
-import { cancel } from './cancel.ts';
+import { cancelAll } from './cancel.ts';
 
 type Command = EventOf<typeof topics.messagingCommands>;
 
@@ -32,6 +32,6 @@ export class AcceptanceHandler {
       }
     }
     await this.#acceptor.accept(tx, sends);
-    for (const command of cancels) await cancel(tx, command, new Date());
+    if (cancels.length > 0) await cancelAll(tx, cancels, new Date());
   }
 }

@@ -3,7 +3,8 @@ import type { TenantDirectory } from '@signalbox/tenants';
 import { command, noQuotas, now, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents } from '../../test/database.ts';
 import { Acceptor, type SendAsked } from './acceptance.ts';
-import { cancel } from './cancel.ts';
+import { cancelAll } from './cancel.ts';
+import type { CancelCommand } from '@signalbox/contracts';
 
 const directory = { byName: (name: string) => (name === 'demo' ? tenant : undefined) } as TenantDirectory;
 const acceptor = new Acceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: 'false' });
@@ -77,7 +78,7 @@ describe('acceptance', () => {
     const [queued] = await accept(ask({ sendAt: new Date(Date.now() + 3_600_000).toISOString() }));
     const messageId = queued?.messageId ?? '';
     const byKey = { tenant: 'demo', idempotencyKey: command().idempotencyKey };
-    const run = (request: Parameters<typeof cancel>[1]) => database.transact((tx) => cancel(tx, request, now));
+    const run = async (request: CancelCommand) => (await database.transact((tx) => cancelAll(tx, [request], now)))[0];
 
     expect(await run({ tenant: 'other', messageId })).toEqual({ kind: 'unknown' });
     expect(await run(byKey)).toEqual({ kind: 'canceled', messageId });
@@ -85,5 +86,32 @@ describe('acceptance', () => {
 
     await database.dataSource.query(`update messages set state = 'submitting', due_at = null`);
     expect(await run(byKey)).toEqual({ kind: 'too_late', messageId, state: 'submitting' });
+  });
+
+  it('answers a batch of cancels in order, repeats and strangers among them, with one event for each message', async () => {
+    const sendAt = new Date(Date.now() + 3_600_000).toISOString();
+    const [first, second] = await accept(ask({ idempotencyKey: 'a', sendAt }), ask({ idempotencyKey: 'b', sendAt }));
+    const results = await database.transact((tx) =>
+      cancelAll(
+        tx,
+        [
+          { tenant: 'demo', idempotencyKey: 'b' },
+          { tenant: 'demo', idempotencyKey: 'nobody' },
+          { tenant: 'demo', messageId: first?.messageId ?? '' },
+          { tenant: 'other', idempotencyKey: 'a' },
+          { tenant: 'demo', idempotencyKey: 'a' },
+        ],
+        now,
+      ),
+    );
+    expect(results).toEqual([
+      { kind: 'canceled', messageId: second?.messageId },
+      { kind: 'unknown' },
+      { kind: 'canceled', messageId: first?.messageId },
+      { kind: 'unknown' },
+      { kind: 'canceled', messageId: first?.messageId },
+    ]);
+    const canceled = (await outboxEvents(database)).filter(({ data }) => data.state === 'canceled');
+    expect(canceled.map(({ key }) => key).sort()).toEqual([first?.messageId, second?.messageId].sort());
   });
 });

@@ -1,6 +1,6 @@
 import type { CancelCommand, MessageState } from '@signalbox/contracts';
-import { run, type Transaction } from '@signalbox/persistence';
-import { type Message, move, unchanged } from '../message/message.ts';
+import { columns, run, type Transaction } from '@signalbox/persistence';
+import { type Message, move, type Step, unchanged } from '../message/message.ts';
 import { lock, save } from '../message/message.store.ts';
 import { countSteps } from '../metrics.ts';
 
@@ -11,18 +11,31 @@ export type CancelResult =
   | { readonly kind: 'too_late'; readonly messageId: string; readonly state: MessageState }
   | { readonly kind: 'unknown' };
 
-/** Cancels a message that no attempt has been made for yet. */
-export async function cancel(tx: Transaction, command: CancelCommand, now: Date): Promise<CancelResult> {
-  const id = command.messageId ?? (await idOf(tx, command));
-  const message = id === undefined ? undefined : (await lock(tx, [id])).get(id);
-  // Another tenant's message is as good as none.
-  if (!message || message.tenant !== command.tenant) return { kind: 'unknown' };
-  if (message.state === 'canceled') return { kind: 'canceled', messageId: message.id };
-  if (!isCancelable(message)) return { kind: 'too_late', messageId: message.id, state: message.state };
-  const step = move(unchanged(message), 'canceled', now.toISOString());
-  await save(tx, [step]);
-  countSteps([step]);
-  return { kind: 'canceled', messageId: message.id };
+/** Cancels messages that wait for their first attempt or between two; answers each command in order. */
+export async function cancelAll(
+  tx: Transaction,
+  commands: readonly CancelCommand[],
+  now: Date,
+): Promise<CancelResult[]> {
+  const ids = await idsOf(tx, commands);
+  const messages = await lock(
+    tx,
+    ids.flatMap((id) => id ?? []),
+  );
+  const steps = new Map<string, Step>();
+  const results = commands.map((command, index): CancelResult => {
+    const message = messages.get(ids[index] ?? '');
+    // Another tenant's message is as good as none.
+    if (!message || message.tenant !== command.tenant) return { kind: 'unknown' };
+    if (message.state !== 'canceled' && !isCancelable(message)) {
+      return { kind: 'too_late', messageId: message.id, state: message.state };
+    }
+    steps.set(message.id, move(unchanged(message), 'canceled', now.toISOString()));
+    return { kind: 'canceled', messageId: message.id };
+  });
+  await save(tx, [...steps.values()]);
+  countSteps([...steps.values()]);
+  return results;
 }
 
 function isCancelable(message: Message): boolean {
@@ -30,10 +43,22 @@ function isCancelable(message: Message): boolean {
   return message.dueAt !== null;
 }
 
-async function idOf(tx: Transaction, command: CancelCommand): Promise<string | undefined> {
-  const { rows } = await run<{ id: string }>(tx, 'select id from messages where tenant = $1 and idempotency_key = $2', [
-    command.tenant,
-    command.idempotencyKey,
-  ]);
-  return rows[0]?.id;
+/** The message each command means; undefined where its key is not known. */
+async function idsOf(tx: Transaction, commands: readonly CancelCommand[]): Promise<(string | undefined)[]> {
+  const byKey = commands.filter(({ messageId }) => !messageId);
+  if (byKey.length === 0) return commands.map(({ messageId }) => messageId ?? undefined);
+  const keys = columns(byKey, { tenant: 'text', idempotency_key: 'text' }, ({ tenant, idempotencyKey }) => ({
+    tenant,
+    idempotency_key: idempotencyKey,
+  }));
+  const { rows } = await run<{ id: string; tenant: string; idempotency_key: string }>(
+    tx,
+    `select m.id, m.tenant, m.idempotency_key
+     from messages m join ${keys.as('n')} on m.tenant = n.tenant and m.idempotency_key = n.idempotency_key`,
+    keys.parameters,
+  );
+  const known = new Map(rows.map((row) => [`${row.tenant}\0${row.idempotency_key}`, row.id]));
+  return commands.map(
+    ({ tenant, messageId, idempotencyKey }) => messageId ?? known.get(`${tenant}\0${idempotencyKey}`),
+  );
 }

@@ -19,7 +19,7 @@ import { toE164 } from '@signalbox/twilio';
 import { DataSource } from 'typeorm';
 import { z } from 'zod';
 import { type Acceptance, Acceptor, type SendAsked } from '../acceptance/acceptance.ts';
-import { cancel } from '../acceptance/cancel.ts';
+import { cancelAll } from '../acceptance/cancel.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { TRANSACT } from '../transact.ts';
 import { BadCursor, findStory, listMessages } from './message.queries.ts';
@@ -130,8 +130,8 @@ export class MessageController {
   @ApiOperation({ summary: 'Cancel a message that is not with the provider yet' })
   @ZodResponse(200, canceled)
   async cancel(@CurrentTenant() tenant: { name: string }, @ZodParam('id', messageId) id: string) {
-    const result = await this.#transact((tx) => cancel(tx, { tenant: tenant.name, messageId: id }, new Date()));
-    if (result.kind === 'unknown') throw notFound();
+    const [result] = await this.#transact((tx) => cancelAll(tx, [{ tenant: tenant.name, messageId: id }], new Date()));
+    if (!result || result.kind === 'unknown') throw notFound();
     if (result.kind === 'too_late') {
       throw new ProblemException(409, 'Too late to cancel', `The message is ${result.state}`, { state: result.state });
     }

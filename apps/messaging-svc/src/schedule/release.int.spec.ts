@@ -7,7 +7,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { command, noQuotas, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase } from '../../test/database.ts';
 import { Acceptor } from '../acceptance/acceptance.ts';
-import { cancel } from '../acceptance/cancel.ts';
+import { cancelAll } from '../acceptance/cancel.ts';
 import { messagingConfig } from '../config.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { MessageProvider } from '../dispatch/provider.ts';
@@ -102,10 +102,10 @@ describe('what is due and may not go', () => {
     expect(held).toMatchObject({ state: 'queued', nextAttemptAt: until, attempts: [] });
     expect(held.history.at(-1)?.summary).toBe(`held until ${until}: quiet hours`);
 
-    const canceled = await database.transact((tx) =>
-      cancel(tx, { tenant: 'demo', messageId: waiting.messageId }, new Date()),
+    const [canceled] = await database.transact((tx) =>
+      cancelAll(tx, [{ tenant: 'demo', messageId: waiting.messageId }], new Date()),
     );
-    expect(canceled.kind).toBe('canceled');
+    expect(canceled?.kind).toBe('canceled');
     expect((await story(waiting.messageId)).nextAttemptAt).toBeNull();
   });
 
