@@ -1,15 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { topics } from '@signalbox/contracts';
-import { isTransient, Outbox, type OutgoingEvent, run, type Transact, type Transaction } from '@signalbox/persistence';
+import { Outbox, type OutgoingEvent, run, type Transact, type Transaction } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
 import { CONFIG, type MessagingConfig } from '../config.ts';
-import { WakeUp } from '../dispatch/wake-up.ts';
 import { type HistoryLine, writeHistory } from '../message/history.store.ts';
 import { eventSource } from '../message/message.events.ts';
 import type { Message } from '../message/message.ts';
 import { type MessageRow, save, toMessage } from '../message/message.store.ts';
 import { fallbacks } from '../metrics.ts';
+import { Periodic } from '../periodic.ts';
 import { TRANSACT } from '../transact.ts';
 import { type FallbackCommand, takeFallback } from './fallback.rules.ts';
 
@@ -26,43 +26,24 @@ const commands = {
 /** Takes the next channel of requests that failed or were not delivered in time, each step once. */
 @Injectable()
 export class Fallback {
-  readonly #transact: Transact;
-  readonly #config: MessagingConfig;
-  readonly #log: Logger;
-  readonly #wakeUp = new WakeUp();
-  #stopping = false;
-  #running: Promise<void> | undefined;
+  readonly #work: Periodic;
 
   constructor(
     @Inject(TRANSACT) transact: Transact,
     @Inject(CONFIG) config: MessagingConfig,
     @Inject(LOGGER) log: Logger,
   ) {
-    this.#transact = transact;
-    this.#config = config;
-    this.#log = log;
+    this.#work = new Periodic('fallback', config.FALLBACK_POLL_MS, log, async () => {
+      return (await transact((tx) => takeFallbacks(tx, new Date()))) >= perPass;
+    });
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#work.start();
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#wakeUp.nudge();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopping) {
-      let taken = 0;
-      try {
-        taken = await this.#transact((tx) => takeFallbacks(tx, new Date()));
-      } catch (error) {
-        this.#log[isTransient(error) ? 'warn' : 'error']({ err: error }, 'fallbacks could not be taken');
-      }
-      if (taken < perPass) await this.#wakeUp.wait(this.#config.FALLBACK_POLL_MS);
-    }
+    await this.#work.stop();
   }
 }
 

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { isTransient, run, type Transact, type Transaction } from '@signalbox/persistence';
+import { run, type Transact, type Transaction } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
 import { CONFIG, type MessagingConfig } from '../config.ts';
@@ -17,11 +17,11 @@ import { retryLater, settle } from '../dispatch/dispatch.rules.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { type DispatchPolicy, policyOf } from '../dispatch/policy.ts';
 import { MessageProvider } from '../dispatch/provider.ts';
-import { WakeUp } from '../dispatch/wake-up.ts';
 import { writeHistory } from '../message/history.store.ts';
 import { type Message, note, type Step, unchanged } from '../message/message.ts';
 import { lock, lockUnheard, save } from '../message/message.store.ts';
 import { countSteps, inDoubt, reconciled } from '../metrics.ts';
+import { Periodic } from '../periodic.ts';
 import { TRANSACT } from '../transact.ts';
 import { judge, type ListedMessage, searchSince } from './reconcile.rules.ts';
 
@@ -43,9 +43,7 @@ export class Reconciler {
   readonly #config: MessagingConfig;
   readonly #policy: DispatchPolicy;
   readonly #log: Logger;
-  readonly #wakeUp = new WakeUp();
-  #stopping = false;
-  #running: Promise<void> | undefined;
+  readonly #work: Periodic;
 
   constructor(
     @Inject(TRANSACT) transact: Transact,
@@ -60,28 +58,17 @@ export class Reconciler {
     this.#config = config;
     this.#policy = policyOf(config);
     this.#log = log;
+    this.#work = new Periodic('reconciliation', config.RECONCILE_POLL_MS, log, async () => {
+      return (await this.#settleDoubts()) + (await this.#askAboutSilent()) >= perPass;
+    });
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#work.start();
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#wakeUp.nudge();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopping) {
-      let found = 0;
-      try {
-        found = (await this.#settleDoubts()) + (await this.#askAboutSilent());
-      } catch (error) {
-        this.#log[isTransient(error) ? 'warn' : 'error']({ err: error }, 'reconciliation could not look for work');
-      }
-      if (found < perPass) await this.#wakeUp.wait(this.#config.RECONCILE_POLL_MS);
-    }
+    await this.#work.stop();
   }
 
   async #settleDoubts(): Promise<number> {
