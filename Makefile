@@ -31,8 +31,9 @@ lint: ## Module boundaries, ESLint, Prettier, types
 format: ## Format everything
 	@$(with) prettier --write --log-level warn .
 
-contracts: ## Regenerate docs/contracts/ from libs/contracts
+contracts: ## Regenerate docs/contracts/ and the list of error codes
 	@$(tool) tools/contracts.ts
+	@$(tool) tools/error-catalogue.ts
 
 k8s-check: ## Render and validate the Kubernetes manifests
 	@$(with) sh tools/k8s-check.sh

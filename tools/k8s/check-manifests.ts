@@ -34,7 +34,7 @@ const faults = [
   ...monitoringFaults({
     queries: new Map([rules, ...dashboards].map((path) => [path, read(path)])),
     alerts,
-    runbooks: readdirSync(join(root, 'docs/runbooks')),
+    runbooks: readdirSync(join(root, 'docs/runbooks')).filter((name) => name.endsWith('.md')),
     sources: globSync('{apps,libs}/*/src/**/*.ts', { cwd: root })
       .filter((path) => !path.endsWith('.spec.ts'))
       .map(read)

@@ -19,7 +19,7 @@ describe('classify', () => {
     [30007, 'compliance', false],
     [30008, 'unknown', true],
     [30017, 'retryable', true],
-    [30034, 'compliance', false],
+    [30034, 'configuration', false],
     [30035, 'configuration', true],
     [30410, 'unknown', false],
     [30450, 'fraud', false],
