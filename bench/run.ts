@@ -1,9 +1,21 @@
 /** `make bench [BENCH=ingest,…] [ROUNDS=5]`: measures, writes bench/results/ and docs/benchmarks.md. */
 import { ingestBench } from './ingest/ingest.bench.ts';
+import { callbacksBench } from './messaging/callbacks.bench.ts';
+import { commandsBench } from './messaging/commands.bench.ts';
+import { dispatchBench } from './messaging/dispatch.bench.ts';
+import { lanesBench } from './messaging/lanes.bench.ts';
+import { latencyBench } from './messaging/latency.bench.ts';
+import { volumeBench } from './messaging/volume.bench.ts';
 import { publish, type Report } from './report.ts';
 
 const suites: Readonly<Record<string, (rounds: number) => Promise<Report>>> = {
   ingest: ingestBench,
+  'messaging-callbacks': callbacksBench,
+  'messaging-commands': commandsBench,
+  'messaging-dispatch': dispatchBench,
+  'messaging-latency': latencyBench,
+  'messaging-lanes': lanesBench,
+  'messaging-volume': volumeBench,
 };
 
 const wanted = process.env['BENCH']?.split(',') ?? Object.keys(suites);
