@@ -88,24 +88,18 @@ function redactNested(json: string): string {
 function endOfValue(json: string, start: number): number {
   let depth = 0;
   for (let at = start; at < json.length; at++) {
-    switch (json[at]) {
-      case '"':
-        at = endOfString(json, at + 1);
-        if (depth === 0) return at + 1;
-        break;
-      case '{':
-      case '[':
-        depth += 1;
-        break;
-      case '}':
-      case ']':
-        if (depth === 0) return at;
-        depth -= 1;
-        if (depth === 0) return at + 1;
-        break;
-      case ',':
-        if (depth === 0) return at;
-        break;
+    const char = json[at];
+    if (char === '"') {
+      at = endOfString(json, at + 1);
+      if (depth === 0) return at + 1;
+    } else if (char === '{' || char === '[') {
+      depth += 1;
+    } else if (char === '}' || char === ']') {
+      if (depth === 0) return at;
+      depth -= 1;
+      if (depth === 0) return at + 1;
+    } else if (char === ',' && depth === 0) {
+      return at;
     }
   }
   return json.length;
