@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import { testKafka } from '@signalbox/testing';
+import { createTopic, testKafka } from '@signalbox/testing';
 import { CompressionTypes, Kafka, logLevel } from 'kafkajs';
 import { type Socket, connect } from 'node:net';
 import { register } from 'prom-client';
@@ -64,13 +64,12 @@ describe('EventProducer', () => {
 
   it('rejects only the record the broker finds too large', async () => {
     const { kafka, topic, producer } = await given('limit');
-    const admin = kafka.admin();
-    await admin.connect();
     const name = 'small-' + topic.name;
-    await admin.createTopics({
-      topics: [{ topic: name, numPartitions: 1, configEntries: [{ name: 'max.message.bytes', value: '2000' }] }],
+    await createTopic(kafka, {
+      topic: name,
+      numPartitions: 1,
+      configEntries: [{ name: 'max.message.bytes', value: '2000' }],
     });
-    await admin.disconnect();
     const results = await Promise.allSettled(
       range(7).map((n) =>
         producer.send(name, [{ key: 'k', value: JSON.stringify({ n, x: 'x'.repeat(n === 4 ? 3000 : 1) }) }]),

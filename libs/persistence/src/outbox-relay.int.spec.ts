@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { propagation } from '@opentelemetry/api';
 import type { CloudEvent } from '@signalbox/contracts';
-import { eventually, testDatabase, testKafka, type TestDatabase } from '@signalbox/testing';
+import { createTopic, eventually, testDatabase, testKafka, type TestDatabase } from '@signalbox/testing';
 import { Kafka, logLevel, type ISocketFactory } from 'kafkajs';
 import { register } from 'prom-client';
 import type { DataSource } from 'typeorm';
@@ -44,10 +44,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   relays = [];
   topic = broker.topic('events');
-  const admin = kafka.admin();
-  await admin.connect();
-  await admin.createTopics({ topics: [{ topic, numPartitions: 4 }], waitForLeaders: true });
-  await admin.disconnect();
+  await createTopic(kafka, { topic, numPartitions: 4 });
   await dataSource.query('truncate aggregate, outbox');
 });
 

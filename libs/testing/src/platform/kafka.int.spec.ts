@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createTopic } from '../create-topic.ts';
 import { Kafka, logLevel } from 'kafkajs';
 import { type KafkaHandle, startKafka } from './kafka.ts';
 import { freePort } from './ports.ts';
@@ -19,10 +20,7 @@ afterAll(async () => {
 
 it('comes back after a kill with what it had acknowledged, at the same address', async () => {
   const client = () => new Kafka({ brokers: [broker.brokers], logLevel: logLevel.NOTHING });
-  const before = client().admin();
-  await before.connect();
-  await before.createTopics({ topics: [{ topic: 'kept', numPartitions: 3 }], waitForLeaders: true });
-  await before.disconnect();
+  await createTopic(client(), { topic: 'kept', numPartitions: 3 });
 
   await broker.kill();
   broker = await startKafka({ port: Number(broker.brokers.split(':')[1]), dataDir });
