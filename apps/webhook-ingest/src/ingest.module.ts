@@ -9,6 +9,7 @@ import { PublicUrl } from './http/public-url.ts';
 import { Intake } from './intake/intake.ts';
 import { Refusals } from './intake/refusals.ts';
 import { serveCallbacks } from './routes.ts';
+import { BlobRetention } from './sendgrid/blob-retention.ts';
 import { SendgridEventReceiver } from './sendgrid/event-receiver.ts';
 import { SendgridInboundReceiver } from './sendgrid/inbound-receiver.ts';
 import { Durability } from './spool/durability.ts';
@@ -16,6 +17,8 @@ import { TwilioReceiver } from './twilio/receiver.ts';
 
 @Module({})
 export class IngestModule implements OnApplicationShutdown {
+  #retention: BlobRetention | undefined;
+
   constructor(
     private readonly tenants: TenantDirectory,
     private readonly durability: Durability,
@@ -31,6 +34,7 @@ export class IngestModule implements OnApplicationShutdown {
     const producer = new EventProducer(createKafka(settings, logger), {
       session: platformaticSession(settings),
       timeoutMs: 5_000,
+      minIntervalMs: 2,
     });
     const durability = new Durability(producer, config, logger);
     durability.registerChecks(health);
@@ -53,6 +57,10 @@ export class IngestModule implements OnApplicationShutdown {
     const refusals = new Refusals(logger, config.UNAUTHENTICATED_PER_MINUTE);
     const intake = new Intake(this.durability, logger);
     const blobs = config.BLOB_DIR === undefined ? undefined : await BlobStore.open(config.BLOB_DIR);
+    if (blobs) {
+      this.#retention = new BlobRetention(blobs, config.BLOB_MAX_AGE_DAYS, logger);
+      this.#retention.start();
+    }
     serveCallbacks(server, new Set(['', ...publicUrls.map(({ basePath }) => basePath)]), {
       twilio: new TwilioReceiver(publicUrls, tenants, intake, refusals, logger, config.AUTH_MODE),
       sendgridEvents: new SendgridEventReceiver(tenants, intake, refusals, config.SENDGRID_MAX_AGE_SECONDS),
@@ -62,6 +70,7 @@ export class IngestModule implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     this.tenants.close();
+    await this.#retention?.stop();
     await this.durability.close();
   }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { GroupCommit, GroupCommitFull } from './group-commit.ts';
 
@@ -34,6 +34,14 @@ describe('GroupCommit', () => {
     expect(await Promise.all(later)).toEqual([20, 30]);
   });
 
+  it('flushes together what is not too heavy, and what is too heavy alone', async () => {
+    const { flush, flushes } = heldFlush();
+    const commit = new GroupCommit(flush, { maxItems: 5, weigh: (item: number) => item, concurrency: 4 });
+    for (const item of [2, 3, 1, 9, 4]) void commit.add(item);
+    await turn();
+    expect(flushes.map(({ items }) => items)).toEqual([[2, 3], [1], [9], [4]]);
+  });
+
   it('rejects the items of the flush that failed, and only those', async () => {
     const { flush, flushes } = heldFlush();
     const commit = new GroupCommit(flush);
@@ -45,6 +53,15 @@ describe('GroupCommit', () => {
     await turn();
     flushes[1]?.resolve([30]);
     expect(await next).toBe(30);
+  });
+
+  it('rejects the items whose result is an error, and only those', async () => {
+    const commit = new GroupCommit<number, number>(async (items) =>
+      items.map((item) => (item < 0 ? new RangeError(`${item} is negative`) : item)),
+    );
+    const [one, minus, two] = await Promise.allSettled([commit.add(1), commit.add(-1), commit.add(2)]);
+    expect([one, two]).toEqual([1, 2].map((value) => ({ status: 'fulfilled', value })));
+    expect(minus).toEqual({ status: 'rejected', reason: new RangeError('-1 is negative') });
   });
 
   it('rejects when flush answers another number of results', async () => {
@@ -119,5 +136,69 @@ describe('GroupCommit', () => {
         },
       ),
     );
+  });
+
+  describe('with an interval between flushes', () => {
+    beforeEach(() => void jest.useFakeTimers({ doNotFake: ['queueMicrotask', 'nextTick'] }));
+    afterEach(() => void jest.useRealTimers());
+
+    it('flushes a lone item at once, and collects those that come soon after a flush', async () => {
+      const groups: number[][] = [];
+      const commit = new GroupCommit<number>(
+        async (items) => {
+          groups.push(items);
+          return items.map(() => undefined);
+        },
+        { minIntervalMs: 100 },
+      );
+      await commit.add(1);
+      const soon = [commit.add(2), commit.add(3)];
+      await jest.advanceTimersByTimeAsync(50);
+      soon.push(commit.add(4));
+      expect(groups).toEqual([[1]]);
+      await jest.advanceTimersByTimeAsync(50);
+      await Promise.all(soon);
+      expect(groups).toEqual([[1], [2, 3, 4]]);
+      await jest.advanceTimersByTimeAsync(100);
+      await commit.add(5);
+      expect(groups).toEqual([[1], [2, 3, 4], [5]]);
+    });
+  });
+
+  describe('with a timeout', () => {
+    const timeout = { ms: 1_000, error: (item: number) => new Error(`${item} took too long`) };
+    beforeEach(() => void jest.useFakeTimers({ doNotFake: ['queueMicrotask', 'nextTick'] }));
+    afterEach(() => void jest.useRealTimers());
+
+    it('rejects what is being flushed for too long, and does not flush what has waited for too long', async () => {
+      const { flush, flushes } = heldFlush();
+      const commit = new GroupCommit(flush, { timeout });
+      const flushed = Promise.allSettled([commit.add(1)]);
+      await jest.advanceTimersByTimeAsync(0);
+      const waiting = Promise.allSettled([commit.add(2)]);
+      await jest.advanceTimersByTimeAsync(600);
+      const young = commit.add(3);
+      await jest.advanceTimersByTimeAsync(600);
+      expect(await flushed).toEqual([{ status: 'rejected', reason: new Error('1 took too long') }]);
+      expect(await waiting).toEqual([{ status: 'rejected', reason: new Error('2 took too long') }]);
+      expect(commit.pending).toBe(2);
+      flushes[0]?.resolve([10]);
+      await jest.advanceTimersByTimeAsync(0);
+      expect(flushes.map(({ items }) => items)).toEqual([[1], [3]]);
+      flushes[1]?.resolve([30]);
+      expect(await young).toBe(30);
+      expect(commit.pending).toBe(0);
+    });
+
+    it('counts what has expired as settled when draining', async () => {
+      const { flush, flushes } = heldFlush();
+      const commit = new GroupCommit(flush, { timeout });
+      const all = Promise.allSettled([commit.add(1), jest.advanceTimersByTimeAsync(0).then(() => commit.add(2))]);
+      await jest.advanceTimersByTimeAsync(1_200);
+      flushes[0]?.resolve([10]);
+      await commit.drain();
+      expect((await all).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+      expect(flushes).toHaveLength(1);
+    });
   });
 });

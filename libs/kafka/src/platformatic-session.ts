@@ -1,10 +1,4 @@
-import {
-  compatibilityPartitioner,
-  ProduceAcks,
-  Producer,
-  type SASLMechanismValue,
-  stringSerializers,
-} from '@platformatic/kafka';
+import { compatibilityPartitioner, ProduceAcks, Producer, type SASLMechanismValue } from '@platformatic/kafka';
 import type { Message } from 'kafkajs';
 import type { KafkaSettings } from './kafka.ts';
 import type { ProducerSession, TopicMessages } from './producer-session.ts';
@@ -29,7 +23,7 @@ class PlatformaticSession implements ProducerSession {
       idempotent: true,
       // As Java's and librdkafka's clients place keyed records.
       partitioner: compatibilityPartitioner,
-      serializers: { key: toBytes, value: toBytes, headerKey: stringSerializers.headerKey, headerValue: toBytes },
+      serializers: { key: toBytes, value: toBytes, headerKey: headerName, headerValue: toBytes },
       autocreateTopics: false,
       connectTimeout: 3_000,
       timeout: 5_000,
@@ -67,11 +61,16 @@ async function within<T>(ms: number, work: Promise<T>, what: string): Promise<T>
 }
 
 function toProduce(topic: string, { key, value, headers }: Message) {
+  const last = new Map<string, Bytes>();
+  for (const name in headers) {
+    const text = lastOf(headers[name]);
+    last.set(name, constantHeaders.has(name) ? remembered(text) : text);
+  }
   return {
     topic,
     ...(key !== null && key !== undefined && { key }),
     ...(value !== null && { value }),
-    headers: new Map(Object.entries(headers ?? {}).map(([name, header]) => [name, lastOf(header)])),
+    headers: last,
   };
 }
 
@@ -79,6 +78,28 @@ function toProduce(topic: string, { key, value, headers }: Message) {
 function lastOf(header: Buffer | string | (Buffer | string)[] | undefined): Bytes {
   const last = Array.isArray(header) ? header.at(-1) : header;
   return last ?? '';
+}
+
+/** Headers that have the same few values in all records of a producer. */
+const constantHeaders = new Set(['ce_specversion', 'content-type', 'ce_source', 'ce_type']);
+
+/** Texts that recur in every record, encoded once. */
+const encoded = new Map<string, Buffer>();
+const maxRemembered = 1_000;
+
+function remembered(text: Bytes): Buffer {
+  if (typeof text !== 'string') return text;
+  let bytes = encoded.get(text);
+  if (!bytes) {
+    bytes = Buffer.from(text);
+    // Names and types come from code; should something else ever get here, it must not fill the memory.
+    if (encoded.size < maxRemembered) encoded.set(text, bytes);
+  }
+  return bytes;
+}
+
+function headerName(name?: string): Buffer {
+  return remembered(name ?? '');
 }
 
 function toBytes(data?: Bytes): Buffer | undefined {

@@ -127,12 +127,13 @@ class ForwardingTracer implements Tracer {
   readonly #ids = new RandomIdGenerator();
 
   startSpan(_name: string, options: { root?: boolean } = {}, parent: Context = context.active()): Span {
-    const above = options.root ? undefined : trace.getSpanContext(parent);
-    return trace.wrapSpanContext(
-      above && isSpanContextValid(above)
-        ? above
-        : { traceId: this.#ids.generateTraceId(), spanId: this.#ids.generateSpanId(), traceFlags: TraceFlags.NONE },
-    );
+    const above = options.root ? undefined : trace.getSpan(parent);
+    if (above && isSpanContextValid(above.spanContext())) return above;
+    return trace.wrapSpanContext({
+      traceId: this.#ids.generateTraceId(),
+      spanId: this.#ids.generateSpanId(),
+      traceFlags: TraceFlags.NONE,
+    });
   }
 
   startActiveSpan<F extends (span: Span) => unknown>(name: string, ...rest: unknown[]): ReturnType<F> {
@@ -200,7 +201,7 @@ export function startSpan(name: string, options: SpanOptions = {}): { span: Span
     },
     parent,
   );
-  return { span, active: trace.setSpan(parent, span) };
+  return { span, active: span === trace.getSpan(parent) ? parent : trace.setSpan(parent, span) };
 }
 
 /** Runs `fn` with a context from {@link startSpan} active. */
