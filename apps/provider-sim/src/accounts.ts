@@ -26,6 +26,11 @@ export class Accounts {
     }
   }
 
+  /** The one that is listed first. */
+  get first(): Account | undefined {
+    return this.#bySid.values().next().value;
+  }
+
   bySid(accountSid: string): Account | undefined {
     return this.#bySid.get(accountSid);
   }

@@ -15,6 +15,7 @@ describe('SIM_ACCOUNTS', () => {
     ['no account', '[]', /SIM_ACCOUNTS|Too small/],
     ['a SID of no form', JSON.stringify([{ ...account, accountSid: 'AC1' }]), /must be AC and 32 hex digits/],
     ['no auth token', JSON.stringify([{ ...account, authToken: undefined }]), /authToken/],
+    ['a key that is none', JSON.stringify([{ ...account, sendgridPrivateKey: 'x' }]), /is not the base64 of a private/],
     ['an unknown field', JSON.stringify([{ ...account, tokens: [] }]), /tokens/],
   ])('is refused with %s', (_label, text, reason) => {
     const error = simulatorConfig.safeParse({ SIM_ACCOUNTS: text }).error;

@@ -1,7 +1,17 @@
+import { createPrivateKey } from 'node:crypto';
 import { z } from 'zod';
 
 const sid = (prefix: string) =>
   z.string().regex(new RegExp(`^${prefix}[0-9a-fA-F]{32}$`), `must be ${prefix} and 32 hex digits`);
+
+const privateKey = z.string().transform((text, context) => {
+  try {
+    return createPrivateKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'pkcs8' });
+  } catch {
+    context.addIssue({ code: 'custom', message: 'is not the base64 of a private key' });
+    return z.NEVER;
+  }
+});
 
 /** An account the simulator plays: who may call it, what it signs with, and what it may send from. */
 export const simulatedAccount = z.strictObject({
@@ -13,6 +23,8 @@ export const simulatedAccount = z.strictObject({
   senders: z.array(z.string().min(1)).default([]),
   /** Messaging service → its pool of senders. */
   messagingServices: z.record(sid('MG'), z.array(z.string().min(1))).default({}),
+  /** Signs what SendGrid posts: base64 of PKCS #8, a P-256 key whose public half the tenant file has. */
+  sendgridPrivateKey: privateKey.optional(),
   /** Where inbound messages are announced; SIM_INBOUND_URL when absent. */
   inboundUrl: z.url().optional(),
 });
@@ -31,6 +43,8 @@ export const simulatorConfig = z.object({
     })
     .pipe(z.array(simulatedAccount).min(1)),
   SIM_INBOUND_URL: z.url().optional(),
+  /** Public base URL of webhook-ingest, for `POST /_sim/callbacks`. */
+  SIM_CALLBACKS_URL: z.url().optional(),
 });
 
 export type SimulatedAccount = z.output<typeof simulatedAccount>;

@@ -14,15 +14,18 @@ import { Ledger } from './ledger.ts';
 import { Messages } from './messages-api/messages.ts';
 import { MessagesController } from './messages-api/messages.controller.ts';
 import { Timers } from './timers.ts';
+import { Webhooks } from './webhooks/webhooks.ts';
 
 @Module({})
 export class ProviderSimModule {
-  static for(accounts: SimulatedAccount[], inboundUrl?: string): DynamicModule {
+  static for(accounts: SimulatedAccount[], urls: { inbound?: string; callbacks?: string } = {}): DynamicModule {
+    const played = new Accounts(accounts, urls.inbound);
     return {
       module: ProviderSimModule,
       controllers: [MessagesController, ControlController],
       providers: [
-        { provide: Accounts, useValue: new Accounts(accounts, inboundUrl) },
+        { provide: Accounts, useValue: played },
+        { provide: Webhooks, useValue: new Webhooks(played, urls.callbacks) },
         Ledger,
         Timers,
         Faults,

@@ -10,7 +10,11 @@ export const simulator: ServiceOptions<typeof simulatorConfig> = {
   name: 'provider-sim',
   port: 8090,
   config: simulatorConfig,
-  module: ({ config }) => ProviderSimModule.for(config.SIM_ACCOUNTS, config.SIM_INBOUND_URL),
+  module: ({ config }) =>
+    ProviderSimModule.for(config.SIM_ACCOUNTS, {
+      ...(config.SIM_INBOUND_URL !== undefined && { inbound: config.SIM_INBOUND_URL }),
+      ...(config.SIM_CALLBACKS_URL !== undefined && { callbacks: config.SIM_CALLBACKS_URL }),
+    }),
   configure(app) {
     const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
     acceptForms(fastify);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import twilio from 'twilio';
 
@@ -10,6 +10,9 @@ export interface ReceivedCallback {
   status: string;
   idempotencyToken: string;
   contentType: string | undefined;
+  headers: IncomingHttpHeaders;
+  /** As it came. */
+  body: string;
   /** By the official library, for the token given. */
   signedWith(authToken: string): boolean;
 }
@@ -64,6 +67,8 @@ function callbackOf(request: IncomingMessage, body: string, origin: string): Rec
     status: form['MessageStatus'] ?? '',
     idempotencyToken: String(headers['i-twilio-idempotency-token']),
     contentType: headers['content-type'],
+    headers,
+    body,
     signedWith: (authToken) => twilio.validateRequest(authToken, String(headers['x-twilio-signature']), url, form),
   };
 }

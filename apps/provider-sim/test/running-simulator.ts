@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import type { Tenant } from '@signalbox/tenants';
 import { type RunningService, startService } from '@signalbox/service';
 import { twilioClient } from '@signalbox/twilio';
@@ -5,6 +6,8 @@ import type { FastifyInstance } from 'fastify';
 import { Agent } from 'undici';
 import type { SimulatedAccountInput } from '../src/config.ts';
 import { simulator } from '../src/simulator.ts';
+
+export const sendgridKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
 export const account = {
   accountSid: 'AC00000000000000000000000000000001',
@@ -16,6 +19,7 @@ export const account = {
     MG00000000000000000000000000000001: ['+14155550101', '+14155550102'],
     MG00000000000000000000000000000002: [],
   },
+  sendgridPrivateKey: sendgridKeys.privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
 } satisfies SimulatedAccountInput;
 
 export const service = 'MG00000000000000000000000000000001';
@@ -34,7 +38,7 @@ export interface Accepted {
 
 /** A simulator in this process, driven over HTTP as anybody would; `observe` sees its Fastify before it listens. */
 export async function runSimulator(
-  options: { inboundUrl?: string; observe?: (fastify: FastifyInstance) => void } = {},
+  options: { inboundUrl?: string; callbacksUrl?: string; observe?: (fastify: FastifyInstance) => void } = {},
 ) {
   const running: RunningService = await startService(
     {
@@ -50,6 +54,7 @@ export async function runSimulator(
       LOG_LEVEL: 'error',
       SIM_ACCOUNTS: JSON.stringify([account]),
       SIM_INBOUND_URL: options.inboundUrl,
+      SIM_CALLBACKS_URL: options.callbacksUrl,
     },
   );
   const agent = new Agent();

@@ -7,17 +7,14 @@ const baseUrl = z.string().superRefine((base, context) => {
   if (fault) context.addIssue({ code: 'custom', message: fault });
 });
 
+export const commaSeparatedList = (text = ''): string[] =>
+  text
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+
 const commaSeparated = <Item extends z.ZodType<unknown, string>>(item: Item) =>
-  z
-    .string()
-    .default('')
-    .transform((text) =>
-      text
-        .split(',')
-        .map((one) => one.trim())
-        .filter((one) => one !== ''),
-    )
-    .pipe(z.array(item));
+  z.string().default('').transform(commaSeparatedList).pipe(z.array(item));
 
 const addressRange = z
   .string()
@@ -73,6 +70,9 @@ export const ingestConfig = z.object({
     .string()
     .optional()
     .meta({ description: 'where attachments of inbound emails go; without it there is no /sendgrid/inbound' }),
+  BLOB_MAX_AGE_DAYS: z.coerce.number().int().min(1).max(3650).default(40).meta({
+    description: 'after which attachments are removed; records refer to them for 7 days, dead letters for 30 more',
+  }),
 });
 
 export type IngestConfig = z.output<typeof ingestConfig>;

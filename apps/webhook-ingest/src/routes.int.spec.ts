@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
+import { BlobNotFound, BlobStore } from '@signalbox/blob-store';
 import { eventually, testKafka } from '@signalbox/testing';
 import { type Edge, secretPath, startEdge, type StoredRecord } from './fixtures/edge.ts';
 
@@ -190,6 +194,35 @@ describe('/sendgrid/inbound', () => {
       },
     });
     expect(await blobs()).toBe(before + 1);
+  });
+
+  it('removes attachments that have grown old, orphans or not, and keeps younger ones', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'blobs-'));
+    const store = await BlobStore.open(folder);
+    const blobOf = async (ageDays: number) => {
+      const blob = await store.stage(Readable.from([Buffer.from('attached')]));
+      await blob.commit();
+      const written = Date.now() / 1000 - ageDays * 24 * 60 * 60;
+      await utimes(join(folder, blob.key.slice(0, 2), blob.key), written, written);
+      return blob.key;
+    };
+    const [old, young] = [await blobOf(4), await blobOf(2)];
+    const kafka = testKafka();
+    const more = { BLOB_DIR: folder, BLOB_MAX_AGE_DAYS: '3' };
+    const other = await startEdge(kafka.brokers, kafka.group('retention'), more);
+    try {
+      await eventually(async () => {
+        const metrics = await (await fetch(`${other.service.url}/metrics`)).text();
+        expect(metrics).toMatch(/^signalbox_blobs_removed_total 1$/m);
+        expect(metrics).toMatch(/^signalbox_blobs 1$/m);
+        expect(metrics).toMatch(/^signalbox_blob_bytes 8$/m);
+      });
+      await expect(store.get(old)).rejects.toThrow(BlobNotFound);
+      expect((await buffer(await store.get(young))).toString()).toBe('attached');
+    } finally {
+      await other.stop();
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('takes an unsigned one at its secret path', async () => {

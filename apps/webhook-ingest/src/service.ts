@@ -1,11 +1,18 @@
 import type { ServiceOptions } from '@signalbox/service';
 import { readStatusCallback } from '@signalbox/twilio';
 import type { FastifyInstance } from 'fastify';
-import { ingestConfig } from './config.ts';
+import { commaSeparatedList, ingestConfig } from './config.ts';
 import { acceptRawBodies } from './http/bodies.ts';
 import { IngestModule } from './ingest.module.ts';
 
-export function webhookIngest(env: NodeJS.ProcessEnv): ServiceOptions<typeof ingestConfig> {
+/** Within which headers, and a whole request, must have arrived. An email of 30 MB takes its time; headers do not. */
+const timeouts = { headersTimeoutMs: 10_000, requestTimeoutMs: 60_000 };
+
+export function webhookIngest(
+  env: NodeJS.ProcessEnv,
+  { headersTimeoutMs, requestTimeoutMs } = timeouts,
+): ServiceOptions<typeof ingestConfig> {
+  const proxies = commaSeparatedList(env['TRUSTED_PROXIES']);
   return {
     name: 'webhook-ingest',
     port: 8080,
@@ -13,9 +20,9 @@ export function webhookIngest(env: NodeJS.ProcessEnv): ServiceOptions<typeof ing
     module: (context) => IngestModule.create(context, env),
     http: {
       bodyParser: false,
-      // An email of 30 MB takes its time; headers that dribble in are cut off much earlier.
-      requestTimeoutMs: 60_000,
-      ...(env['TRUSTED_PROXIES'] && { trustProxy: env['TRUSTED_PROXIES'].split(',').map((range) => range.trim()) }),
+      headersTimeoutMs,
+      requestTimeoutMs,
+      ...(proxies.length > 0 && { trustProxy: proxies }),
       // Twilio sends no trace headers, so the trace of the send comes back in the callback URL.
       traceparentOf: (request) => readStatusCallback(request.raw.url ?? '').traceparent,
     },

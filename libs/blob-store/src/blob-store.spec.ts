@@ -87,6 +87,30 @@ describe('BlobStore', () => {
     },
   );
 
+  it('removes what is older than a moment, counts what stays, and touches nothing else', async () => {
+    const store = await BlobStore.open(directory);
+    const [old, young] = [await store.stage(chunks('old')), await store.stage(chunks('young'))];
+    for (const blob of [old, young]) await blob.commit();
+    const staged = await store.stage(chunks('not committed yet'));
+    await writeFile(join(directory, old.key.slice(0, 2), 'README'), 'not ours');
+    const moment = new Date('2026-11-01T00:00:00Z');
+    const hours = (count: number) => moment.getTime() / 1000 + count * 3600;
+    await utimes(join(directory, old.key.slice(0, 2), old.key), hours(-1), hours(-1));
+    await utimes(join(directory, young.key.slice(0, 2), young.key), hours(1), hours(1));
+    await utimes(join(directory, old.key.slice(0, 2), 'README'), hours(-1), hours(-1));
+    expect(await store.removeOlderThan(moment)).toEqual({ removed: 1, kept: 1, keptBytes: 5 });
+    expect((await filesIn(directory)).sort()).toEqual(['README', staged.key, young.key].sort());
+    expect(await store.removeOlderThan(moment)).toEqual({ removed: 0, kept: 1, keptBytes: 5 });
+  });
+
+  it('may be emptied by several replicas at once', async () => {
+    const stores = [await BlobStore.open(directory), await BlobStore.open(directory)];
+    for (let i = 0; i < 20; i++) await (await stores[0]?.stage(chunks(`${i}`)))?.commit();
+    const found = await Promise.all(stores.map((store) => store.removeOlderThan(new Date(Date.now() + 60_000))));
+    expect(found.reduce((sum, { removed }) => sum + removed, 0)).toBe(20);
+    expect(await filesIn(directory)).toEqual([]);
+  });
+
   it('removes what a dead process left half-written, and only that', async () => {
     const store = await BlobStore.open(directory);
     const dead = await store.stage(chunks('dead'));

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -16,6 +17,13 @@ export interface StagedBlob {
   discard(): Promise<void>;
 }
 
+/** What a pass of {@link BlobStore.removeOlderThan} found. */
+export interface Removal {
+  readonly removed: number;
+  readonly kept: number;
+  readonly keptBytes: number;
+}
+
 export interface BlobStoreOptions {
   /** What one blob may have at most. Default: 64 MiB. */
   readonly maxBytes?: number;
@@ -30,6 +38,7 @@ export class BlobNotFound extends Error {
 }
 
 const keyForm = /^[0-9a-f]{32}$/;
+const shards = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, '0'));
 /** What is staged for longer was left by a process that died. */
 const abandonedAfterMs = 24 * 60 * 60 * 1000;
 
@@ -50,8 +59,7 @@ export class BlobStore {
   static async open(directory: string, { maxBytes = 64 * 1024 * 1024 }: BlobStoreOptions = {}): Promise<BlobStore> {
     const store = new BlobStore(directory, maxBytes);
     await mkdir(store.#stagingPath(), { recursive: true });
-    for (let shard = 0; shard < 256; shard++)
-      await mkdir(join(directory, shard.toString(16).padStart(2, '0')), { recursive: true });
+    for (const shard of shards) await mkdir(join(directory, shard), { recursive: true });
     await syncDirectory(directory);
     await store.#sweep(Date.now() - abandonedAfterMs);
     return store;
@@ -115,18 +123,35 @@ export class BlobStore {
     return keyForm.test(key) && (await remove(this.#path(key)));
   }
 
+  /**
+   * Removes every blob that was written before this moment, and what dead processes left half-written. Replicas may do so at
+   * once. @throws an error of the file system; what was removed until then stays removed.
+   */
+  async removeOlderThan(moment: Date): Promise<Removal> {
+    await this.#sweep(Date.now() - abandonedAfterMs);
+    const found = { removed: 0, kept: 0, keptBytes: 0 };
+    for (const shard of shards) {
+      for (const name of await readdir(join(this.#directory, shard))) {
+        if (!keyForm.test(name)) continue;
+        const path = this.#path(name);
+        const file = await statIfThere(path);
+        if (!file) continue;
+        if (file.mtimeMs < moment.getTime()) {
+          if (await remove(path)) found.removed++;
+        } else {
+          found.kept++;
+          found.keptBytes += file.size;
+        }
+      }
+    }
+    return found;
+  }
+
   async #sweep(before: number): Promise<void> {
     for (const name of await readdir(this.#stagingPath())) {
       const path = this.#stagingPath(name);
-      const modified = await stat(path).then(
-        ({ mtimeMs }) => mtimeMs,
-        (error: unknown) => {
-          // Another replica sweeps as well.
-          if (isMissing(error)) return Infinity;
-          throw error;
-        },
-      );
-      if (modified < before) await remove(path);
+      const file = await statIfThere(path);
+      if (file && file.mtimeMs < before) await remove(path);
     }
   }
 
@@ -140,6 +165,16 @@ export class BlobStore {
 
   #path(key: string): string {
     return join(this.#shard(key), key);
+  }
+}
+
+/** Undefined when another replica was faster to remove it. */
+async function statIfThere(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }
 

@@ -1,1 +1,8 @@
-export { BlobNotFound, BlobStore, type BlobStoreOptions, BlobTooLarge, type StagedBlob } from './blob-store.ts';
+export {
+  BlobNotFound,
+  BlobStore,
+  type BlobStoreOptions,
+  BlobTooLarge,
+  type Removal,
+  type StagedBlob,
+} from './blob-store.ts';

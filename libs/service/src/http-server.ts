@@ -20,6 +20,8 @@ export interface HttpOptions {
   bodyLimit?: number;
   /** Milliseconds within which a whole request must have arrived. Default 15 s. */
   requestTimeoutMs?: number;
+  /** Milliseconds within which its headers must have; not above the former. Default 10 s. */
+  headersTimeoutMs?: number;
   /** Which proxies' X-Forwarded-* to believe (Fastify's trustProxy). Default none. */
   trustProxy?: boolean | string | string[];
   /** False: no parser is installed, not even for JSON; the service brings its own through `configure`. */
@@ -41,7 +43,8 @@ export function createAdapter(options: HttpOptions, health: Health): FastifyAdap
     requestTimeout: options.requestTimeoutMs ?? 15_000,
     // Longer than the idle timeout of common load balancers (60 s), so that it is they who close.
     keepAliveTimeout: 65_000,
-    http: { headersTimeout: 10_000 },
+    // Node looks every 30 s by default, which would let a connection that dribbles live four times as long as it may.
+    http: { headersTimeout: options.headersTimeoutMs ?? 10_000, connectionsCheckingInterval: 500 },
     trustProxy: options.trustProxy ?? false,
     forceCloseConnections: 'idle',
     return503OnClosing: false,

@@ -140,3 +140,10 @@ export const entries: readonly Entry[] = [
   [60410, 'fraud', 'Blocked by Fraud Guard', 'Do not send to this prefix for twelve hours; use another channel for known users.'],
   [60605, 'configuration', "The recipient's country is not enabled", "Enable the country in Verify's geo permissions."],
 ];
+
+/** Those with a page of their own in docs/runbooks/twilio. */
+// prettier-ignore
+export const codesWithRunbook: ReadonlySet<number> = new Set([
+  11200, 11205, 20003, 20429, 21211, 21408, 21610, 21614, 30001, 30003,
+  30004, 30005, 30006, 30007, 30008, 30023, 30034, 30410, 30450, 63016,
+]);

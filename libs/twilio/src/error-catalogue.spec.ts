@@ -70,4 +70,13 @@ describe('the catalogue', () => {
     expect(failure.parse(described)).toEqual(described);
     expect(described.code).toBe(told);
   });
+
+  it.each([
+    ['a code with a runbook', 30003, undefined, 'docs/runbooks/twilio/30003.md'],
+    ['a catalogued code without one', 21604, undefined, 'https://www.twilio.com/docs/api/errors/21604'],
+    ['a code nobody has catalogued', 99999, 400, 'https://www.twilio.com/docs/api/errors/99999'],
+    ['no code at all', null, 503, undefined],
+  ])('leads from %s to what to do', (_label, code, status, runbook) => {
+    expect(describeFailure(code, status).runbook).toBe(runbook);
+  });
 });

@@ -1,5 +1,5 @@
 import type { Failure } from '@signalbox/contracts';
-import { entries } from './error-catalogue.data.ts';
+import { codesWithRunbook, entries } from './error-catalogue.data.ts';
 
 export type FailureClass = Failure['class'];
 
@@ -11,6 +11,8 @@ export interface CataloguedError {
   readonly retryable: boolean;
   readonly title: string;
   readonly remedy: string;
+  /** A path in this repository, else Twilio's page of the code; null without a code. */
+  readonly runbook: string | null;
 }
 
 /** Every code we know, by code. */
@@ -23,6 +25,7 @@ export const catalogue: ReadonlyMap<number, CataloguedError> = new Map(
       retryable: retryable ?? (failureClass === 'retryable' || failureClass === 'rate'),
       title,
       remedy,
+      runbook: runbookOf(code),
     },
   ]),
 );
@@ -33,21 +36,28 @@ export const catalogue: ReadonlyMap<number, CataloguedError> = new Map(
  */
 export function classify(code: number | null, httpStatus?: number): CataloguedError {
   const known = code === null ? undefined : catalogue.get(code);
-  return known ?? { code, ...byStatus(httpStatus) };
+  return known ?? { code, ...byStatus(httpStatus), runbook: code === null ? null : runbookOf(code) };
 }
 
 /** @returns the failure as contracts tell it; its code is `http_<status>` or `unknown` when Twilio gave none */
 export function describeFailure(code: number | null, httpStatus?: number): Failure {
-  const { class: failureClass, title, remedy } = classify(code, httpStatus);
+  const { class: failureClass, title, remedy, runbook } = classify(code, httpStatus);
   return {
     code: code ?? (httpStatus === undefined ? 'unknown' : `http_${httpStatus}`),
     class: failureClass,
     title,
     remedy,
+    ...(runbook !== null && { runbook }),
   };
 }
 
-function byStatus(status: number | undefined): Omit<CataloguedError, 'code'> {
+function runbookOf(code: number): string {
+  return codesWithRunbook.has(code)
+    ? `docs/runbooks/twilio/${code}.md`
+    : `https://www.twilio.com/docs/api/errors/${code}`;
+}
+
+function byStatus(status: number | undefined): Omit<CataloguedError, 'code' | 'runbook'> {
   if (status === undefined)
     return {
       class: 'unknown',

@@ -11,6 +11,7 @@ import { OptOuts } from '../inbound/opt-outs.ts';
 import { WhatsAppSessions } from '../inbound/whatsapp-sessions.ts';
 import { Ledger } from '../ledger.ts';
 import { Timers } from '../timers.ts';
+import { type WebhookRequest, webhookRequest, Webhooks } from '../webhooks/webhooks.ts';
 import { acceptedMessages } from './accepted-messages.ts';
 
 const messagesQuery = z.object({
@@ -28,6 +29,7 @@ export class ControlController {
     private readonly sender: CallbackSender,
     private readonly callbacks: StatusCallbacks,
     private readonly inbound: InboundMessages,
+    private readonly webhooks: Webhooks,
     private readonly optOuts: OptOuts,
     private readonly sessions: WhatsAppSessions,
   ) {}
@@ -53,6 +55,13 @@ export class ControlController {
   @Get('callbacks')
   callbackCounters() {
     return { ...this.sender.counters, ...this.callbacks.counters };
+  }
+
+  /** One callback of a kind the simulator does not play by itself, posted at once; the answer is the edge's. */
+  @Post('callbacks')
+  @HttpCode(200)
+  postCallback(@ZodBody(webhookRequest) request: WebhookRequest) {
+    return this.webhooks.post(request);
   }
 
   @Get('opt-outs')

@@ -173,13 +173,47 @@ describe('readStreamEvent', () => {
         account_sid: accountSid,
         verification_sid: `VE${'1'.repeat(32)}`,
         verification_status: 'APPROVED',
-        created_at: time,
+        created_at: '2026-11-24T17:59:00.000Z',
+        verified_at: time,
       },
       {
         topic: 'callbacks.twilio.verify.v1',
         record: {
           key: `VE${'1'.repeat(32)}`,
-          event: { data: { status: 'APPROVED', eventType: 'com.twilio.accountsecurity.verify.verification.approved' } },
+          event: {
+            data: {
+              status: 'APPROVED',
+              providerTime: time,
+              eventType: 'com.twilio.accountsecurity.verify.verification.approved',
+            },
+          },
+        },
+      },
+    ],
+    [
+      'a verification that ended without anybody, whose creation is not when that was',
+      'accountsecurity.verify.verification.expired',
+      { account_sid: accountSid, verification_sid: `VE${'1'.repeat(32)}`, created_at: time },
+      { record: { event: { data: { status: 'expired', providerTime: null } } } },
+    ],
+    [
+      'a verification that begins',
+      'accountsecurity.verify.verification.pending',
+      { account_sid: accountSid, verification_sid: `VE${'1'.repeat(32)}`, created_at: '2026-11-24T19:00:00+01:00' },
+      { record: { event: { data: { status: 'pending', providerTime: time } } } },
+    ],
+    [
+      'progress of a call without the parameters, as in the documentation',
+      'voice.webhook.status-callback.call.answered',
+      voice({}),
+      {
+        topic: 'callbacks.twilio.call.v1',
+        mapped: true,
+        record: {
+          key: call,
+          event: {
+            data: { resourceSid: call, status: 'in-progress', providerTime: time, correlationId: messageId },
+          },
         },
       },
     ],

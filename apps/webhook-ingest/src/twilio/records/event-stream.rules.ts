@@ -1,6 +1,6 @@
 import { type Topic, topics } from '@signalbox/contracts';
 import { type FormParams, readStatusCallback } from '@signalbox/twilio';
-import type { AuthenticCallback, Normalise } from './callback.rules.ts';
+import { type AuthenticCallback, type Normalise, toTime } from './callback.rules.ts';
 import { normaliseDebuggerEvent, normaliseUnmappedEvent } from './debugger.rules.ts';
 import { normaliseMessageReceived, normaliseMessageStatus } from './message.rules.ts';
 import { normaliseStudioEvent } from './studio.rules.ts';
@@ -40,7 +40,7 @@ const messageStatus: Mapping = {
 };
 
 /** By the beginning of the event's type. Source: https://www.twilio.com/docs/events/event-types-overview */
-const mappings: readonly (readonly [string, (data: Fields) => Mapping | undefined])[] = [
+const mappings: readonly (readonly [string, (data: Fields, type: string) => Mapping | undefined])[] = [
   ['com.twilio.messaging.message.', () => messageStatus],
   [
     'com.twilio.messaging.inbound-message.',
@@ -69,7 +69,7 @@ export function readStreamEvent(event: unknown): StreamEvent | undefined {
   const { id, type, data, time } = event;
   if (typeof id !== 'string' || id === '' || typeof type !== 'string' || type === '' || !isFields(data))
     return undefined;
-  const mapping = mappings.find(([prefix]) => type.startsWith(prefix))?.[1](data) ?? unmapped;
+  const mapping = mappings.find(([prefix]) => type.startsWith(prefix))?.[1](data, type) ?? unmapped;
   const params = mapping.params(data);
   const url = mapping.callbackUrl?.(data);
   return {
@@ -80,14 +80,14 @@ export function readStreamEvent(event: unknown): StreamEvent | undefined {
     callback: {
       params,
       correlationId: typeof url === 'string' ? readStatusCallback(url).correlationId : null,
-      stream: { id, type, time: timeOf(time, data) },
+      stream: { id, type, time: timeOf(time, type, data) },
     },
   };
 }
 
 /** Voice events tell of the webhook request itself, parameters included: they are what the webhook has said. */
-function voice(data: Fields): Mapping | undefined {
-  const parameters = toParams(requestParameters(data), pascal);
+function voice(data: Fields, type: string): Mapping | undefined {
+  const parameters = { ...callOf(data, type), ...toParams(requestParameters(data), pascal) };
   const kinds: [string, Normalise][] = [
     ['TranscriptionSid', normaliseTranscription],
     ['RecordingSid', normaliseRecordingStatus],
@@ -114,6 +114,14 @@ function voice(data: Fields): Mapping | undefined {
   };
 }
 
+/** What an event of a call's progress says where it leaves the parameters out, as Twilio's own examples do. */
+function callOf(data: Fields, type: string): FormParams {
+  const progress = /\.status-callback\.call\.([\w-]+)$/.exec(type)?.[1];
+  const sid = data['sid'];
+  if (progress === undefined || typeof sid !== 'string') return {};
+  return { CallSid: sid, CallStatus: progress === 'answered' ? 'in-progress' : progress };
+}
+
 function requestParameters(data: Fields): Fields {
   const request = data['request'];
   const parameters = isFields(request) ? request['parameters'] : undefined;
@@ -125,11 +133,14 @@ function accountOf(data: Fields): string | undefined {
   return typeof account === 'string' ? account : undefined;
 }
 
-function timeOf(time: unknown, data: Fields): string | null {
-  for (const candidate of [time, data['timestamp'], data['date_updated'], data['date_created'], data['created_at']]) {
-    if (typeof candidate !== 'string' || !/^\d{4}-\d\d-\d\dT.{5,20}Z$/.test(candidate)) continue;
-    const ms = Date.parse(candidate);
-    if (!Number.isNaN(ms)) return new Date(ms).toISOString();
+/** When it happened. A verification carries its whole life, so that it was created is when it happened only at first. */
+function timeOf(time: unknown, type: string, data: Fields): string | null {
+  const isLater = type.includes('.verify.verification.') && !type.endsWith('.pending');
+  const candidates = [time, data['timestamp'], data['date_updated'], data['verified_at']];
+  if (!isLater) candidates.push(data['date_created'], data['created_at']);
+  for (const candidate of candidates) {
+    const read = typeof candidate === 'string' ? toTime(candidate) : null;
+    if (read !== null) return read;
   }
   return null;
 }

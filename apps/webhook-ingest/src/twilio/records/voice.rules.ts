@@ -17,7 +17,7 @@ import {
 export function normaliseCallStatus(
   callback: AuthenticCallback,
 ): Normalised<TwilioCallStatus, 'twilio.call.status.v1'> {
-  const { params } = callback;
+  const { params, stream } = callback;
   const callSid = pick(params, 'CallSid');
   const conferenceSid = pick(params, 'ConferenceSid');
   const resourceSid = callSid ?? conferenceSid;
@@ -34,7 +34,7 @@ export function normaliseCallStatus(
     key: resourceSid,
     resourceSid,
     status,
-    providerTime: toTime(pick(params, 'Timestamp')),
+    providerTime: toTime(pick(params, 'Timestamp')) ?? stream?.time ?? null,
     errorCode: pick(params, 'ErrorCode', 'StreamErrorCode'),
     occurrence: [
       status,
