@@ -8,9 +8,9 @@ const attachment = z.object({
   content: z.base64().meta({ description: 'Base64' }),
 });
 
-export const sendEmailCommand = z
+/** A request as its HTTP body has it: the tenant is the token's. */
+export const sendEmailRequest = z
   .object({
-    tenant: tenantName,
     idempotencyKey,
     to: z.string().min(3).max(320),
     from: z.string().max(320).nullish(),
@@ -30,7 +30,10 @@ export const sendEmailCommand = z
   .refine((command) => Boolean(command.templateId) || Boolean(command.text) || Boolean(command.html), {
     message: 'one of templateId, text or html is needed',
     path: ['text'],
-  })
+  });
+
+export const sendEmailCommand = sendEmailRequest
+  .safeExtend({ tenant: tenantName })
   .meta({ id: 'EmailSend', description: 'Send one email' });
 
 export const emailCommands = defineTopic({
@@ -40,4 +43,5 @@ export const emailCommands = defineTopic({
   messages: { 'email.send.v1': sendEmailCommand },
 });
 
+export type SendEmailRequest = z.output<typeof sendEmailRequest>;
 export type SendEmailCommand = z.output<typeof sendEmailCommand>;

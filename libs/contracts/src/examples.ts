@@ -60,6 +60,7 @@ export const examples = {
       class: 'terminal',
       title: 'Unreachable handset',
       remedy: 'Try again later or on another channel: the phone is off or out of coverage',
+      runbook: 'docs/runbooks/twilio/30003.md',
     },
     metadata: { orderId: '42' },
   } satisfies MessageStateChanged,

@@ -46,6 +46,14 @@ export const failure = z
     class: z.enum(['retryable', 'terminal', 'compliance', 'configuration', 'fraud', 'rate', 'unknown']),
     title: z.string(),
     remedy: z.string(),
+    runbook: z
+      .string()
+      .nullish()
+      .meta({
+        description:
+          "What to do at length: a path in Signalbox's repository, or the URL of the provider's page where we have none; absent for our own codes, whose remedy says it all",
+        examples: ['docs/runbooks/twilio/30003.md'],
+      }),
   })
   .meta({ id: 'Failure', description: 'Why it failed, and what to do about it' });
 

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { idempotencyKey, lane, metadata, tenantName } from './fields.ts';
 import { defineTopic } from './topic.ts';
 
-export const placeCallCommand = z
+/** A request as its HTTP body has it: the tenant is the token's. */
+export const placeCallRequest = z
   .object({
-    tenant: tenantName,
     idempotencyKey,
     to: z.string().min(1).max(200),
     from: z.string().max(200).nullish(),
@@ -18,7 +18,10 @@ export const placeCallCommand = z
   .refine((command) => Boolean(command.flow) !== Boolean(command.say), {
     message: 'exactly one of flow and say is needed',
     path: ['flow'],
-  })
+  });
+
+export const placeCallCommand = placeCallRequest
+  .safeExtend({ tenant: tenantName })
   .meta({ id: 'VoicePlace', description: 'Place one call' });
 
 export const voiceCommands = defineTopic({
@@ -28,4 +31,5 @@ export const voiceCommands = defineTopic({
   messages: { 'voice.place.v1': placeCallCommand },
 });
 
+export type PlaceCallRequest = z.output<typeof placeCallRequest>;
 export type PlaceCallCommand = z.output<typeof placeCallCommand>;
