@@ -115,11 +115,24 @@ describe('columns', () => {
     });
   });
 
+  it('takes arrays longer than any buffer it starts with', async () => {
+    const rows = Array.from({ length: 3_000 }, (_, index) => ({ id: 1_000 + index, word: `${index} é`.repeat(20) }));
+    const c = columns(rows, { id: 'integer', word: 'text' });
+    await dataSource.query(`insert into thing (${c.names}) select * from ${c.as('n')}`, c.parameters);
+    expect(await dataSource.query('select id, word from thing where id >= 1000 order by id')).toEqual(rows);
+  });
+
+  it('refuses what is no integer and no time, instead of storing another', () => {
+    expect(() => columns([{ id: 1.5 }], { id: 'integer' })).toThrow('1.5 is no integer');
+    expect(() => columns([{ id: 40_000 }], { id: 'smallint' })).toThrow('out of range');
+    expect(() => columns([{ at: 'soon' }], { at: 'timestamptz' })).toThrow('not a time');
+  });
+
   it('refuses values of another type at compile time', () => {
     // @ts-expect-error a number is no uuid
     columns([1], { id: 'uuid' }, (id) => ({ id }));
     // @ts-expect-error a column is missing
     columns([1], { id: 'integer', word: 'text' }, (id) => ({ id }));
-    expect(columns([1], { id: 'integer' }, (id) => ({ id })).parameters).toEqual([[1]]);
+    expect(columns([1], { id: 'integer' }, (id) => ({ id })).names).toBe('id');
   });
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually, testDatabase, type TestDatabase } from '@signalbox/testing';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
-import { createDataSource, isTransient, run, transactor, type Transaction } from './index.ts';
+import { createDataSource, isTransient, onCommit, run, transactor, type Transaction } from './index.ts';
 
 let database: TestDatabase;
 let dataSource: DataSource;
@@ -85,5 +85,24 @@ describe('transactor', () => {
     await expect(failed).rejects.toBe(bug);
     expect(await dataSource.query('select * from kept')).toEqual([]);
     expect(commits).toBe(1);
+  });
+
+  it('does what waits for the commit after it, in order, and nothing of it when the commit fails', async () => {
+    const transact = transactor(dataSource);
+    const done: string[] = [];
+    await transact(async (tx) => {
+      onCommit(tx, () => done.push('first'));
+      onCommit(tx, () => done.push('second'));
+      await tx.query('create table parents (id int primary key deferrable initially deferred)');
+      expect(done).toEqual([]);
+    });
+    expect(done).toEqual(['first', 'second']);
+    const failed = transact(async (tx) => {
+      onCommit(tx, () => done.push('never'));
+      await tx.query('insert into parents values (1), (1)');
+      done.push('the work itself was fine');
+    });
+    await expect(failed).rejects.toMatchObject({ code: '23505' });
+    expect(done).toEqual(['first', 'second', 'the work itself was fine']);
   });
 });

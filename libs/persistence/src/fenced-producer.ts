@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka, Producer, TopicMessages, Transaction } from 'kafkajs';
+import { failpoints } from './failpoint.ts';
 import type { OutboxRow } from './relay-session.ts';
 
 /**
@@ -51,6 +52,7 @@ export class FencedProducer {
       topics: [{ topic: first.topic, partitions: [remembered] }],
     });
     await transaction.sendBatch({ acks: -1, topicMessages });
+    failpoints.reached('outbox.produced');
     await transaction.commit();
   }
 

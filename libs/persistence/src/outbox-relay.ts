@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Kafka } from 'kafkajs';
 import type { DataSource } from 'typeorm';
+import { failpoints } from './failpoint.ts';
 import { FencedProducer } from './fenced-producer.ts';
 import * as metrics from './outbox.metrics.ts';
 import { sampleBacklog } from './outbox.backlog.ts';
@@ -126,6 +127,7 @@ export class OutboxRelay {
         continue;
       }
       await producer.publish(rows, token);
+      failpoints.reached('outbox.published');
       done = rows.map((row) => row.id);
       metrics.published.inc(rows.length);
       this.#failures = 0;

@@ -3,6 +3,11 @@ import { toHeaders, type CloudEvent } from '@signalbox/contracts';
 import { columns } from './columns.ts';
 import { runPrepared, type Transaction } from './transaction.ts';
 
+export interface OutboxWrite {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
 export interface OutgoingEvent {
   readonly topic: string;
   readonly key: string;
@@ -32,14 +37,19 @@ export class Outbox {
    * The active trace context is added to events that carry none. Throws `EventTooLarge`.
    */
   async append(tx: Transaction, events: readonly OutgoingEvent[]): Promise<void> {
-    if (events.length === 0) return;
+    const write = this.write(events)?.(1);
+    if (write) await runPrepared(tx, write.sql, write.parameters);
+  }
+
+  /** What `append` would run, given the number of its first parameter, to be a part of a larger statement. */
+  write(events: readonly OutgoingEvent[]): ((firstParameter: number) => OutboxWrite) | undefined {
+    if (events.length === 0) return undefined;
     const rows = columns(events, { topic: 'text', key: 'text', headers: 'jsonb', value: 'text' }, toRow);
-    await runPrepared(
-      tx,
-      `insert into outbox (${rows.names})
-       select ${rows.names} from (select *, row_number() over () as position from ${rows.as('event')}) as event order by position`,
-      rows.parameters,
-    );
+    return (first) => ({
+      // An INSERT from `unnest` alone takes the rows, and with them the ids, in the order of the arrays.
+      sql: `insert into outbox (${rows.names}) select ${rows.names} from ${rows.as('event', first)}`,
+      parameters: rows.parameters,
+    });
   }
 }
 

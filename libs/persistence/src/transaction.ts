@@ -16,10 +16,24 @@ export type Transact = <R>(work: (tx: Transaction) => Promise<R>) => Promise<R>;
  */
 export function transactor(dataSource: DataSource, afterCommit?: () => void): Transact {
   return async (work) => {
-    const result = await dataSource.transaction(work);
+    const due: (() => void)[] = [];
+    const result = await dataSource.transaction((tx) => {
+      whenCommitted.set(tx, due);
+      return work(tx);
+    });
+    for (const act of due) act();
     afterCommit?.();
     return result;
   };
+}
+
+const whenCommitted = new WeakMap<Transaction, (() => void)[]>();
+
+/** Has `act` done once the transaction is committed, and never when it is not: for metrics of what it did. `act` must not throw. */
+export function onCommit(tx: Transaction, act: () => void): void {
+  const due = whenCommitted.get(tx);
+  if (!due) throw new TypeError('needs the transaction of a transactor');
+  due.push(act);
 }
 
 /**

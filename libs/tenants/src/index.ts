@@ -1,4 +1,5 @@
 export { loadTenants, TenantDirectory, type AuthorizedToken } from './directory.ts';
+export { type InDoubtPolicy } from './in-doubt.ts';
 export { type QuotaLimits, quotaLimits, quotaPrefix, type TenantQuotas } from './quotas.ts';
 export { type QuietHours } from './quiet-hours.ts';
 export { defaultRetention, type RetentionPeriods } from './retention.ts';

@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
 import { tenantName } from '@signalbox/contracts';
 import { z } from 'zod';
+import { inDoubt } from './in-doubt.ts';
 import { quietHours } from './quiet-hours.ts';
 import { tenantQuotas } from './quotas.ts';
 import { retention } from './retention.ts';
@@ -94,6 +95,7 @@ const tenant = z
     quotas: tenantQuotas.optional(),
     quietHours: quietHours.optional(),
     retention: retention.optional(),
+    inDoubt: inDoubt.optional(),
     /** Look-alikes of GSM-7 characters are replaced, so that fewer texts need UCS-2. */
     smartEncoding: z.boolean().optional(),
     apiTokens: z.array(apiToken).default([]),
