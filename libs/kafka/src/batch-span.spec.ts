@@ -12,15 +12,15 @@ beforeAll(() => {
 beforeEach(() => exporter.reset());
 afterAll(() => trace.disable());
 
-const origin = { topic: 't', partition: 3, groupId: 'svc' };
+const origin = { topic: 't', groupId: 'svc' };
 const traceIds = ['1'.repeat(32), '2'.repeat(32)];
-const batchOf = (ids: string[]) =>
+const batchOf = (ids: string[], partitionOf: (n: number) => number = () => 3) =>
   new Batch(
     ids.map((traceId, n) => ({
       event: { ...counted('k', n).event, traceparent: `00-${traceId}-${'a'.repeat(16)}-01` },
       key: 'k',
       topic: 't',
-      partition: 3,
+      partition: partitionOf(n),
       offset: String(n),
       attempt: 1,
     })),
@@ -36,7 +36,17 @@ describe('inBatchSpan', () => {
     expect(span?.attributes).toMatchObject({
       'messaging.batch.message_count': 2,
       'messaging.consumer.group.name': 'svc',
+      'messaging.destination.partition.id': '3',
     });
+  });
+
+  it('names no partition when there are several', async () => {
+    await inBatchSpan(
+      batchOf(traceIds, (n) => n),
+      origin,
+      async () => undefined,
+    );
+    expect(exporter.getFinishedSpans()[0]?.attributes).not.toHaveProperty('messaging.destination.partition.id');
   });
 
   it('continues the trace of a lone record', async () => {

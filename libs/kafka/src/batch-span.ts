@@ -4,7 +4,6 @@ import { linksTo, spanContextOf } from './trace-context.ts';
 
 export interface BatchOrigin {
   readonly topic: string;
-  readonly partition: number;
   readonly groupId: string;
 }
 
@@ -24,7 +23,7 @@ export async function inBatchSpan(batch: Batch, origin: BatchOrigin, work: () =>
         'messaging.system': 'kafka',
         'messaging.operation.type': 'process',
         'messaging.destination.name': origin.topic,
-        'messaging.destination.partition.id': String(origin.partition),
+        ...partitionOf(batch),
         'messaging.consumer.group.name': origin.groupId,
         'messaging.batch.message_count': batch.size,
       },
@@ -40,4 +39,10 @@ export async function inBatchSpan(batch: Batch, origin: BatchOrigin, work: () =>
   } finally {
     span.end();
   }
+}
+
+/** An attribute of one value, so it is left out for records of several partitions. */
+function partitionOf(batch: Batch): Record<string, string> {
+  const [first, ...others] = new Set(batch.map(({ partition }) => partition));
+  return first === undefined || others.length > 0 ? {} : { 'messaging.destination.partition.id': String(first) };
 }

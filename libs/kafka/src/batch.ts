@@ -12,7 +12,10 @@ export interface BatchRecord<E extends CloudEvent = CloudEvent> {
   readonly attempt: number;
 }
 
-/** Consecutive records of one partition, in order; what a handler applies in one transaction. */
+/**
+ * What a handler applies in one transaction: consecutive records of one partition, in order, or of several, one after the
+ * other.
+ */
 export class Batch<E extends CloudEvent = CloudEvent> implements Iterable<BatchRecord<E>> {
   readonly records: readonly BatchRecord<E>[];
 
@@ -42,12 +45,14 @@ export class Batch<E extends CloudEvent = CloudEvent> implements Iterable<BatchR
  * batch is tried again without it. The reason ends up in headers and logs, so it names fields and never repeats values.
  */
 export class RejectRecord extends Error {
+  readonly partition: number;
   readonly offset: string;
   readonly reason: string;
 
-  constructor(record: Pick<BatchRecord, 'offset'>, reason: string) {
+  constructor(record: Pick<BatchRecord, 'partition' | 'offset'>, reason: string) {
     super(reason);
     this.name = 'RejectRecord';
+    this.partition = record.partition;
     this.offset = record.offset;
     this.reason = reason;
   }

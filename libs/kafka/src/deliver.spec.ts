@@ -86,7 +86,7 @@ describe('deliver', () => {
 
   it('takes the rejection of a record that is not in the batch for a bug of the handler', async () => {
     const { dead } = await run(1, () => {
-      throw new RejectRecord({ offset: '99' }, 'stray');
+      throw new RejectRecord({ partition: 0, offset: '99' }, 'stray');
     });
     expect(dead).toEqual([{ offset: '0', reason: 'handler failed: RejectRecord', attempts: 3 }]);
   });

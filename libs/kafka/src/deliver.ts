@@ -38,7 +38,7 @@ export interface DeadRecord {
   readonly attempts: number;
 }
 
-/** Consecutive records that are tried together. */
+/** Records that are tried together. */
 interface Run {
   readonly records: readonly BatchRecord[];
   /** Times these records were tried already, as part of a longer run. */
@@ -74,8 +74,7 @@ async function applyRun(run: Run, delivery: Delivery): Promise<{ rest: Run[]; gi
       return { rest: [], given };
     } catch (error) {
       if (error instanceof Interrupted) throw error;
-      const rejected =
-        error instanceof RejectRecord ? records.find(({ offset }) => offset === error.offset) : undefined;
+      const rejected = error instanceof RejectRecord ? records.find((record) => isSame(record, error)) : undefined;
       const transient = !rejected && delivery.isTransient(error);
       if (!rejected) failures++;
       if (!rejected && !transient) faults++;
@@ -112,4 +111,8 @@ async function applyRun(run: Run, delivery: Delivery): Promise<{ rest: Run[]; gi
     }
   }
   return { rest: [], given };
+}
+
+function isSame(record: BatchRecord, { partition, offset }: RejectRecord): boolean {
+  return record.partition === partition && record.offset === offset;
 }

@@ -34,7 +34,8 @@ describe('subscriptions', () => {
       kafka: createKafka({ brokers: ['127.0.0.1:1'], clientId: 'test' }, silent),
       groupId: 'svc',
       producer: { send: async () => undefined },
-      topics: [a, b, c, c],
+      topics: [a, b, c],
+      apart: { others: [c] },
       transact: async (work) => work(undefined),
     });
     const app = await NestFactory.createMicroservice(App, { strategy, logger: false });

@@ -2,6 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { defineTopic } from '@signalbox/contracts';
 import kafkajs, { type EachBatchPayload, type KafkaMessage } from 'kafkajs';
 import { z } from 'zod';
+import type { Batch } from './batch.ts';
+import { JointDelivery } from './joint-delivery.ts';
+import { OffsetCommits } from './offset-commits.ts';
 import { consumePartition, type PartitionConsumerOptions } from './partition-consumer.ts';
 
 const topic = defineTopic({ name: 't', summary: '', key: '', messages: { 'test.v1': z.object({ n: z.int() }) } });
@@ -26,11 +29,14 @@ const rebalance = new kafkajs.KafkaJSProtocolError({
 async function consume(
   messages: KafkaMessage[],
   payload: Partial<EachBatchPayload> = {},
-  overrides: Partial<PartitionConsumerOptions> = {},
+  { apply, ...overrides }: Partial<PartitionConsumerOptions> & { apply?: (batch: Batch) => Promise<void> } = {},
 ) {
   const did: string[] = [];
   const logged: string[] = [];
-  const log = (level: string) => (text: string) => void logged.push(`${level} ${text}`);
+  const at = (level: string) => (text: string) => void logged.push(`${level} ${text}`);
+  const log = { warn: at('warn'), error: at('error') } as unknown as PartitionConsumerOptions['log'];
+  const policy = { attempts: 2, baseMs: 0, maxMs: 0 };
+  const random = () => 0;
   const ended = consumePartition(
     {
       batch: { topic: topic.name, partition: 0, messages, highWatermark: '100', offsetLagLow: () => '0' },
@@ -46,13 +52,22 @@ async function consume(
       groupId: 'svc',
       maxBatch: 2,
       heartbeatMs: 1,
-      policy: { attempts: 2, baseMs: 0, maxMs: 0 },
+      policy,
       producer: { send: async (to, letters) => void did.push(`${to} ${letters.length}`) },
       stopping: new AbortController().signal,
-      log: { warn: log('warn'), error: log('error') } as unknown as PartitionConsumerOptions['log'],
-      apply: async (batch) => void did.push(`apply ${batch.map(({ offset }) => offset).join()}`),
-      isTransient: () => false,
-      random: () => 0,
+      log,
+      delivery: new JointDelivery({
+        topic: topic.name,
+        apply: apply ?? (async (batch) => void did.push(`apply ${batch.map(({ offset }) => offset).join()}`)),
+        policy,
+        isTransient: () => false,
+        random,
+        maxBatch: 2,
+        concurrency: 1,
+        log,
+      }),
+      commits: new OffsetCommits(),
+      random,
       ...overrides,
     },
   );

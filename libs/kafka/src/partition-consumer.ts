@@ -1,11 +1,13 @@
 import { deadLetterTopic, decode, type EventOf, type Topic } from '@signalbox/contracts';
 import type { EachBatchPayload, KafkaMessage, Logger } from 'kafkajs';
-import type { Batch, BatchRecord } from './batch.ts';
+import type { BatchRecord } from './batch.ts';
 import { attributesOf, deadLetter } from './dead-letter.ts';
-import { type DeadRecord, deliver, type Delivery, Interrupted } from './deliver.ts';
+import { type DeadRecord, Interrupted } from './deliver.ts';
+import type { JointDelivery } from './joint-delivery.ts';
 import { isMembershipLost, isPassing } from './kafka-errors.ts';
 import { Membership } from './membership.ts';
-import { batchSeconds, batchSize, consumedRecords, consumerLag, deadLettered, retries } from './metrics.ts';
+import { batchSeconds, consumedRecords, consumerLag, deadLettered } from './metrics.ts';
+import type { OffsetCommits } from './offset-commits.ts';
 import { type EventProducer, PublishTimeout } from './producer.ts';
 import { backoffMs, type RetryPolicy } from './retry.rules.ts';
 
@@ -18,9 +20,8 @@ export interface PartitionConsumerOptions {
   readonly producer: Pick<EventProducer, 'send'>;
   readonly stopping: AbortSignal;
   readonly log: Logger;
-  /** Runs the topic's handler in one transaction. */
-  readonly apply: (batch: Batch, partition: number) => Promise<void>;
-  readonly isTransient: (error: unknown) => boolean;
+  readonly delivery: JointDelivery;
+  readonly commits: OffsetCommits;
   /** From 0 to 1. */
   readonly random: () => number;
 }
@@ -37,7 +38,6 @@ export async function consumePartition(payload: EachBatchPayload, options: Parti
       const observe = batchSeconds.startTimer({ topic: batch.topic });
       await consumeChunk(chunk, payload, membership, options);
       observe();
-      batchSize.observe({ topic: batch.topic }, chunk.length);
       consumerLag.set(labels, Number(BigInt(batch.highWatermark) - nextOffset(chunk)));
     }
   } catch (error) {
@@ -56,8 +56,7 @@ async function consumeChunk(
 ): Promise<void> {
   const { topic, partition } = payload.batch;
   const { fit, malformed } = sort(messages, options.topic, partition);
-  const delivery = deliveryOf(partition, membership, options);
-  const unfit = fit.length > 0 ? await deliver(fit, delivery) : [];
+  const unfit = fit.length > 0 ? await options.delivery.deliver(fit, membership) : [];
   const dead = [...malformed, ...unfit].sort((a, b) => (BigInt(a.record.offset) < BigInt(b.record.offset) ? -1 : 1));
   if (dead.length > 0) await store(dead, messages, topic, partition, membership, options);
 
@@ -86,25 +85,6 @@ function sort(messages: readonly KafkaMessage[], topic: Topic, partition: number
 }
 
 type Dead = Pick<DeadRecord, 'reason' | 'attempts'> & { readonly record: Pick<BatchRecord, 'offset'> };
-
-function deliveryOf(partition: number, membership: Membership, options: PartitionConsumerOptions): Delivery {
-  const topic = options.topic.name;
-  return {
-    policy: options.policy,
-    apply: (batch) => options.apply(batch, partition),
-    isTransient: options.isTransient,
-    wait: (ms) => membership.wait(ms),
-    random: options.random,
-    onFailure: ({ error, verdict, records, attempt, waitMs }) => {
-      const cause = options.isTransient(error) ? 'infrastructure' : verdict === 'reject' ? 'rejected' : 'handler';
-      retries.inc({ topic, cause });
-      const fields = { topic, partition, records, attempt, waitMs, verdict, err: error };
-      if (verdict === 'reject') options.log.warn('a record was rejected by its handler', fields);
-      else if (cause === 'infrastructure') options.log.warn('batch failed, trying again', fields);
-      else options.log.error('batch failed', fields);
-    },
-  };
-}
 
 /** Produces the dead letters; until they are stored the offset must not move. */
 async function store(
@@ -141,8 +121,12 @@ async function commit(
   options: PartitionConsumerOptions,
 ): Promise<void> {
   const { topic, partition } = payload.batch;
-  const offsets = { topics: [{ topic, partitions: [{ partition, offset: String(offset) }] }] };
-  await untilDone(() => payload.commitOffsetsIfNecessary(offsets), 'offset not committed', membership, options);
+  await untilDone(
+    () => options.commits.commit({ topic, partition, offset, through: payload }),
+    'offset not committed',
+    membership,
+    options,
+  );
 }
 
 /** For what only the cluster can fail (away, a topic or a right missing): repeated until it works or the partition is given up. */

@@ -15,13 +15,20 @@ export interface EnsuredTopics {
   readonly differing: { readonly topic: string; readonly declared: number; readonly actual: number }[];
 }
 
+/** After this long a replaced record is compacted away, however little is written. */
+const maxCompactionLagMs = 24 * 3_600_000;
+
 function configOf(topic: Topic, replicationFactor: number): ITopicConfig[] {
   const retention =
     topic.cleanup === 'compact'
-      ? { name: 'cleanup.policy', value: 'compact' }
-      : { name: 'retention.ms', value: String(topic.retentionMs) };
+      ? [
+          { name: 'cleanup.policy', value: 'compact' },
+          // Else a quiet partition would keep for good what an erasure has replaced.
+          { name: 'max.compaction.lag.ms', value: String(maxCompactionLagMs) },
+        ]
+      : [{ name: 'retention.ms', value: String(topic.retentionMs) }];
   return [
-    { topic: topic.name, numPartitions: topic.partitions, replicationFactor, configEntries: [retention] },
+    { topic: topic.name, numPartitions: topic.partitions, replicationFactor, configEntries: retention },
     {
       topic: deadLetterTopic(topic),
       numPartitions: topic.partitions,

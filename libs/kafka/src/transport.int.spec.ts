@@ -213,6 +213,46 @@ describe('BatchTransport', () => {
     expect(log.lines.filter(({ level }) => level === 'error' || level === 'warn')).toEqual([]);
   });
 
+  it('does not let topics wait for each other that are read apart', async () => {
+    const { topic, producer, member, committed } = await given('prompt');
+    const { topic: slow } = await given('slow');
+    const [entered, release] = [gate(), gate()];
+    const { transport } = await member(
+      async (batch, tx) => {
+        if (batch.records[0]?.topic === slow.name) {
+          entered.resolve();
+          await release.promise;
+        }
+        await write(batch, tx);
+      },
+      { apart: { slow: [slow] } },
+    );
+    await producer.publish(slow, counted('slow', 1));
+    await entered.promise;
+    await producer.publish(topic, counted('prompt', 1));
+    await eventually(() => expect(committed).toEqual([{ key: 'prompt', n: 1 }]));
+    release.resolve();
+    await eventually(() => expect(byKey(committed)).toEqual({ prompt: [1], slow: [1] }));
+    expect(transport.ready()).toBe(true);
+  });
+
+  it('applies what several partitions have in one transaction, and commits each of their offsets', async () => {
+    const { topic, producer, member, committed, offsets } = await given('joint');
+    const keys = range(20).map((k) => `key-${k}`);
+    await producer.publishAll(
+      topic,
+      keys.map((key) => counted(key, 1)),
+    );
+    const partitions: number[][] = [];
+    await member(async (batch, tx) => {
+      partitions.push([...new Set(batch.map(({ partition }) => partition))]);
+      await write(batch, tx);
+    });
+    await eventually(() => expect(committed).toHaveLength(20));
+    expect(partitions).toEqual([[expect.any(Number), expect.any(Number), expect.any(Number)]]);
+    await eventually(async () => expect((await offsets()).reduce((sum, n) => sum + n)).toBe(20));
+  });
+
   it('keeps its partitions while a handler runs for longer than the session timeout', async () => {
     const { topic, producer, member, committed, offsets } = await given('slow');
     const sessionTimeoutMs = 6_000;

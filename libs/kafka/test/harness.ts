@@ -112,7 +112,8 @@ export async function fixture(
         retry: { baseMs: 1, maxMs: 5 },
         ...options,
       });
-      const member = { transport, close: await serve(topic, handle, transport) };
+      const others = Object.values(options.apart ?? {}).flat() as CountedTopic[];
+      const member = { transport, close: await serve([topic, ...others], handle, transport) };
       members.push(member);
       return member;
     },
@@ -132,10 +133,10 @@ export async function fixture(
 }
 
 /** Boots a Nest microservice with one controller whose handler is `handle`. */
-async function serve(topic: CountedTopic, handle: Handle, strategy: BatchTransport<Writes>) {
+async function serve(topics: [CountedTopic, ...CountedTopic[]], handle: Handle, strategy: BatchTransport<Writes>) {
   @Controller()
   class Handler {
-    @OnBatch(topic)
+    @OnBatch(...topics)
     async apply(batch: Batch<Counted>, tx: Writes): Promise<void> {
       await handle(batch, tx);
     }
