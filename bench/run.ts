@@ -1,5 +1,6 @@
 /** `make bench [BENCH=ingest,…] [ROUNDS=5]`: measures, writes bench/results/ and docs/benchmarks.md. */
 import { ingestBench } from './ingest/ingest.bench.ts';
+import { analyticsBench } from './messaging/analytics.bench.ts';
 import { callbacksBench } from './messaging/callbacks.bench.ts';
 import { commandsBench } from './messaging/commands.bench.ts';
 import { dispatchBench } from './messaging/dispatch.bench.ts';
@@ -16,6 +17,7 @@ const suites: Readonly<Record<string, (rounds: number) => Promise<Report>>> = {
   'messaging-latency': latencyBench,
   'messaging-lanes': lanesBench,
   'messaging-volume': volumeBench,
+  'messaging-analytics': analyticsBench,
 };
 
 const wanted = process.env['BENCH']?.split(',') ?? Object.keys(suites);

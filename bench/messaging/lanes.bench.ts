@@ -16,7 +16,7 @@ export async function lanesBench(rounds: number): Promise<Report> {
   try {
     await using system = await startSystem(platform);
     const { database } = system;
-    await system.sendLatencies({ ...load, seconds: 5 });
+    await system.warmUp();
 
     const quota = (rate: number | null) =>
       database.query(

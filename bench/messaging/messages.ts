@@ -61,7 +61,9 @@ export async function seed(
 }
 
 export async function clear(database: BenchDatabase): Promise<void> {
-  await database.query('truncate messages, outbox, analytics_deltas, quota_buckets cascade');
+  await database.query(
+    'truncate messages, attempts, message_history, message_checks, outbox, analytics_deltas, quota_buckets cascade',
+  );
 }
 
 /** After much was written at once: what would otherwise go on during the measurement. */

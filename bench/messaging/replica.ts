@@ -7,6 +7,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { MessageHandler, MicroserviceOptions } from '@nestjs/microservices';
 import { topics } from '@signalbox/contracts';
+import { TRANSACT } from '@signalbox/domain-service';
 import { type Batch, BatchTransport, createKafka, EventProducer, kafkaSettings } from '@signalbox/kafka';
 import { createDataSource, isTransient, type Transact, type Transaction, transactor } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
@@ -20,7 +21,6 @@ import type * as Delivery from '../../apps/messaging-svc/src/delivery/delivery.h
 import type * as Dispatch from '../../apps/messaging-svc/src/dispatch/dispatcher.ts';
 import type * as Provider from '../../apps/messaging-svc/src/dispatch/provider.ts';
 import type * as Quotas from '../../apps/messaging-svc/src/quota/quota.book.ts';
-import type * as Transacts from '../../apps/messaging-svc/src/transact.ts';
 import { Meter } from './meter.ts';
 
 // The built ones: Node does not run decorators.
@@ -33,7 +33,6 @@ const { DeliveryHandler } = await built<typeof Delivery>('delivery/delivery.hand
 const { Dispatcher } = await built<typeof Dispatch>('dispatch/dispatcher');
 const { MessageProvider } = await built<typeof Provider>('dispatch/provider');
 const { QuotaBook } = await built<typeof Quotas>('quota/quota.book');
-const { TRANSACT } = await built<typeof Transacts>('transact');
 
 const meter = new Meter(process.env);
 const config = messagingConfig.parse(process.env);

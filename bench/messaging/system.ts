@@ -5,7 +5,7 @@ import { createKafka, EventProducer } from '@signalbox/kafka';
 import { createLogger } from '@signalbox/telemetry';
 import { freePort, launchSystem, services } from '@signalbox/testing/platform';
 import { quantile } from '../rounds.ts';
-import { recipient, sendCommand } from './messages.ts';
+import { recipient, sendCommand, settleDown } from './messages.ts';
 import { type BenchDatabase, type BenchPlatform, connect } from './platform.ts';
 
 export interface Latencies {
@@ -13,14 +13,23 @@ export interface Latencies {
   readonly p95: number;
 }
 
+export interface Load {
+  /** Commands a second. */
+  readonly rate: number;
+  readonly seconds: number;
+  readonly lane: string;
+}
+
 /** All services, and a product service that commands sends. */
 export interface BenchSystem extends AsyncDisposable {
   readonly database: BenchDatabase;
+  /** Traffic for so long that the JVM has compiled what the broker runs all the time, and that Postgres knows its tables. */
+  warmUp(): Promise<void>;
   /**
    * Commands so many sends a second, each to a recipient of its own; milliseconds from publishing the command until the
    * provider has the request.
    */
-  sendLatencies(load: { rate: number; seconds: number; lane: string }): Promise<Latencies>;
+  sendLatencies(load: Load): Promise<Latencies>;
 }
 
 export async function startSystem(platform: BenchPlatform): Promise<BenchSystem> {
@@ -37,28 +46,16 @@ export async function startSystem(platform: BenchPlatform): Promise<BenchSystem>
   const producer = new EventProducer(createKafka({ brokers: [platform.brokers], clientId: 'bench' }, logger));
   await producer.connect();
   const database = await connect(system.info.postgres['messaging'] ?? '');
+  const warmUp = { rate: 200, seconds: 60, lane: 'transactional' };
   // A range that what is seeded does not reach.
   let next = 5_000_000;
 
   return {
     database,
-    async sendLatencies({ rate, seconds, lane }) {
-      const publishedAt = new Map<string, number>();
-      const start = performance.now();
-      const count = rate * seconds;
-      const published: Promise<unknown>[] = [];
-      for (let sent = 0; sent < count;) {
-        const due = Math.min(count, Math.ceil(((performance.now() - start) / 1000) * rate));
-        for (; sent < due; sent++) {
-          const index = next++;
-          publishedAt.set(recipient(index), Date.now());
-          published.push(producer.publish(topics.messagingCommands, sendCommand(index, { lane })));
-        }
-        await sleep(1);
-      }
-      await Promise.all(published);
-      const sorted = (await arrivals(publishedAt)).sort((a, b) => a - b);
-      return { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) };
+    sendLatencies,
+    async warmUp() {
+      await sendLatencies(warmUp);
+      await settleDown(database);
     },
     async [Symbol.asyncDispose]() {
       await producer.disconnect();
@@ -66,6 +63,25 @@ export async function startSystem(platform: BenchPlatform): Promise<BenchSystem>
       await system.stop();
     },
   };
+
+  async function sendLatencies({ rate, seconds, lane }: Load): Promise<Latencies> {
+    const publishedAt = new Map<string, number>();
+    const start = performance.now();
+    const count = rate * seconds;
+    const published: Promise<unknown>[] = [];
+    for (let sent = 0; sent < count;) {
+      const due = Math.min(count, Math.ceil(((performance.now() - start) / 1000) * rate));
+      for (; sent < due; sent++) {
+        const index = next++;
+        publishedAt.set(recipient(index), Date.now());
+        published.push(producer.publish(topics.messagingCommands, sendCommand(index, { lane })));
+      }
+      await sleep(1);
+    }
+    await Promise.all(published);
+    const sorted = (await arrivals(publishedAt)).sort((a, b) => a - b);
+    return { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) };
+  }
 
   async function arrivals(publishedAt: ReadonlyMap<string, number>): Promise<number[]> {
     for (let tries = 0; tries < 120; tries++) {

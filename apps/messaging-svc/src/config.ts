@@ -1,26 +1,10 @@
+import { domainConfig, milliseconds } from '@signalbox/domain-service';
 import { publicBaseUrlFault } from '@signalbox/twilio';
 import { z } from 'zod';
 
-const ms = (byDefault: number, description: string) =>
-  z.coerce
-    .number()
-    .int()
-    .min(1)
-    .default(byDefault)
-    .meta({ description: `${description}, in milliseconds` });
-
-export const databaseUrl = z
-  .url({ protocol: /^postgres(ql)?$/ })
-  .meta({ description: 'postgres://user:password@host:port/database' });
-
 /** The environment of messaging-svc, beside what every service and the Kafka client read. */
-export const messagingConfig = z
-  .object({
-    DATABASE_URL: databaseUrl,
-    DATABASE_POOL_SIZE: z.coerce.number().int().min(4).max(200).default(10),
-    KAFKA_BROKERS: z.string().min(1).meta({ description: 'host:port, comma-separated' }),
-    KAFKA_GROUP_ID: z.string().min(1).default('messaging-svc'),
-    TENANTS_FILE: z.string().min(1).default('config/tenants.yaml'),
+export const messagingConfig = domainConfig('messaging-svc')
+  .extend({
     PRICES_FILE: z
       .string()
       .min(1)
@@ -37,7 +21,6 @@ export const messagingConfig = z
         if (fault) context.addIssue({ code: 'custom', message: fault });
       })
       .meta({ description: 'where the provider reaches webhook-ingest' }),
-    MIGRATE_ON_START: z.enum(['true', 'false']).default('false'),
     DISPATCH_CONCURRENCY: z.coerce
       .number()
       .int()
@@ -45,19 +28,22 @@ export const messagingConfig = z
       .max(1000)
       .default(64)
       .meta({ description: 'calls to the provider under way at once' }),
-    CREDENTIALS_PROBE_MS: ms(30_000, 'how often an account whose credentials were refused is tried with one message'),
-    DISPATCH_POLL_MS: ms(500, 'how soon messages accepted by other replicas are seen'),
-    PROVIDER_TIMEOUT_MS: ms(10_000, 'how long an answer of the provider is waited for'),
-    ATTEMPT_LEASE_MS: ms(30_000, 'after which an attempt without an answer is in doubt'),
-    IN_DOUBT_SETTLE_MS: ms(
+    CREDENTIALS_PROBE_MS: milliseconds(
+      30_000,
+      'how often an account whose credentials were refused is tried with one message',
+    ),
+    DISPATCH_POLL_MS: milliseconds(500, 'how soon messages accepted by other replicas are seen'),
+    PROVIDER_TIMEOUT_MS: milliseconds(10_000, 'how long an answer of the provider is waited for'),
+    ATTEMPT_LEASE_MS: milliseconds(30_000, 'after which an attempt without an answer is in doubt'),
+    IN_DOUBT_SETTLE_MS: milliseconds(
       15_000,
       "how long an attempt in doubt is left alone, so that it can show up in the provider's list",
     ),
-    RETRY_BASE_MS: ms(500, 'ceiling of the first back-off'),
-    RETRY_MAX_MS: ms(300_000, 'ceiling of any back-off'),
-    GIVE_UP_AFTER_MS: ms(4 * 3_600_000, 'after which a message that was never handed over fails'),
-    CALLBACK_OVERDUE_MS: ms(300_000, 'silence after which the provider is asked for the status'),
-    FALLBACK_POLL_MS: ms(1_000, 'how often due fallbacks are looked for'),
+    RETRY_BASE_MS: milliseconds(500, 'ceiling of the first back-off'),
+    RETRY_MAX_MS: milliseconds(300_000, 'ceiling of any back-off'),
+    GIVE_UP_AFTER_MS: milliseconds(4 * 3_600_000, 'after which a message that was never handed over fails'),
+    CALLBACK_OVERDUE_MS: milliseconds(300_000, 'silence after which the provider is asked for the status'),
+    FALLBACK_POLL_MS: milliseconds(1_000, 'how often due fallbacks are looked for'),
     ANALYTICS_PREFIX_DIGITS: z.coerce
       .number()
       .int()
@@ -65,17 +51,17 @@ export const messagingConfig = z
       .max(7)
       .default(3)
       .meta({ description: 'digits of the national number that make a prefix in analytics' }),
-    ANALYTICS_FOLD_MS: ms(1_000, 'how often what messages did is folded into the rollups'),
-    ANALYTICS_WATCH_MS: ms(30_000, 'how often the rollups are looked at for anomalies'),
+    ANALYTICS_FOLD_MS: milliseconds(1_000, 'how often what messages did is folded into the rollups'),
+    ANALYTICS_WATCH_MS: milliseconds(30_000, 'how often the rollups are looked at for anomalies'),
     ANALYTICS_MIN_VOLUME: z.coerce
       .number()
       .int()
       .min(10)
       .default(50)
       .meta({ description: 'messages within an hour or two below which nothing is called an anomaly' }),
-    PREFIX_BLOCK_MS: ms(4 * 3_600_000, 'how long a prefix that looks pumped is blocked for bulk'),
-    RETENTION_POLL_MS: ms(60_000, "how often what outlived its tenant's retention is looked for"),
-    RECONCILE_POLL_MS: ms(1_000, 'how often attempts in doubt and silent messages are looked for'),
+    PREFIX_BLOCK_MS: milliseconds(4 * 3_600_000, 'how long a prefix that looks pumped is blocked for bulk'),
+    RETENTION_POLL_MS: milliseconds(60_000, "how often what outlived its tenant's retention is looked for"),
+    RECONCILE_POLL_MS: milliseconds(1_000, 'how often attempts in doubt and silent messages are looked for'),
   })
   .refine((config) => config.ATTEMPT_LEASE_MS >= config.PROVIDER_TIMEOUT_MS + 5_000, {
     path: ['ATTEMPT_LEASE_MS'],

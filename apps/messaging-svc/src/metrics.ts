@@ -98,7 +98,7 @@ export const retained = counter(
   ['table', 'what'],
 );
 
-/** Counts what a transaction does; called at its end, so that only a commit that fails is counted without having happened. */
+/** Counts what a transaction did; called after its commit. */
 export function countSteps(steps: readonly Step[]): void {
   for (const { message, changes } of steps) {
     for (const change of changes) {

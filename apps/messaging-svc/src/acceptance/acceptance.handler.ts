@@ -1,7 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { type CancelCommand, type EventOf, type SendCommand, topics } from '@signalbox/contracts';
 import { type Batch, OnBatch, RejectRecord } from '@signalbox/kafka';
-import type { Transaction } from '@signalbox/persistence';
+import { failpoints, onCommit, type Transaction } from '@signalbox/persistence';
 import { Acceptor, type SendAsked } from './acceptance.ts';
 import { cancelAll } from './cancel.ts';
 
@@ -33,5 +33,6 @@ export class AcceptanceHandler {
     }
     await this.#acceptor.accept(tx, sends);
     if (cancels.length > 0) await cancelAll(tx, cancels, new Date());
+    onCommit(tx, () => failpoints.reached('acceptance.committed'));
   }
 }

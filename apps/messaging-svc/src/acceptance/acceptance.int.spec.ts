@@ -19,7 +19,9 @@ describe('acceptance', () => {
 
   beforeAll(async () => (database = await messagingDatabase()));
   afterAll(() => database.close());
-  beforeEach(() => database.dataSource.query('truncate messages, outbox cascade'));
+  beforeEach(() =>
+    database.dataSource.query('truncate messages, attempts, message_history, message_checks, outbox cascade'),
+  );
 
   const accept = (...asked: SendAsked[]) => database.transact((tx) => acceptor.accept(tx, asked));
   const count = async (table: string): Promise<number> =>

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { SendCommand } from '@signalbox/contracts';
-import { columns, run, type Transaction } from '@signalbox/persistence';
+import { requestDigest } from '@signalbox/domain-service';
+import { columns, onCommit, run, type Transaction } from '@signalbox/persistence';
 import { TenantDirectory } from '@signalbox/tenants';
 import { toE164 } from '@signalbox/twilio';
 import { v7 as uuidv7 } from 'uuid';
@@ -87,7 +87,7 @@ export class Acceptor {
         id: uuidv7(),
         now,
         tenant,
-        digest: digest(command),
+        digest: requestDigest(command),
         traceparent,
         content: this.#content,
         lastInbound: inbound,
@@ -110,16 +110,18 @@ export class Acceptor {
     const inserted = await insert(tx, steps);
     const others = steps.filter(({ message }) => !inserted.has(message.id)).map(({ message }) => message);
     const known = await byIdempotencyKey(tx, others);
-    countSteps(steps.filter(({ message }) => inserted.has(message.id)));
-
-    return steps.map(({ message }): Acceptance => {
+    const results = steps.map(({ message }): Acceptance => {
       if (inserted.has(message.id)) return { messageId: message.id, state: message.state, result: 'new' };
       const earlier = known.get(naturalKey(message));
       if (!earlier) throw new Error('an idempotency key was refused as known and then not found');
       const result = earlier.digest === message.requestDigest ? 'repeat' : 'conflict';
-      repeats.inc({ result });
       return { messageId: earlier.id, state: earlier.state, result };
     });
+    onCommit(tx, () => {
+      countSteps(steps.filter(({ message }) => inserted.has(message.id)));
+      for (const { result } of results) if (result !== 'new') repeats.inc({ result });
+    });
+    return results;
   }
 }
 
@@ -161,18 +163,4 @@ async function byIdempotencyKey(
 
 function naturalKey({ tenant, idempotencyKey }: { tenant: string; idempotencyKey: string }): string {
   return `${tenant}\0${idempotencyKey}`;
-}
-
-/** Of the request as validated, so that defaults left out and defaults written are the same request. */
-function digest(command: SendCommand): string {
-  return createHash('sha256').update(JSON.stringify(command, sortedKeys)).digest('hex');
-}
-
-function sortedKeys(_name: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, entry]) => entry !== null)
-      .sort(([a], [b]) => (a < b ? -1 : 1)),
-  );
 }

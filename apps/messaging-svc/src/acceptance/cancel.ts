@@ -1,5 +1,5 @@
 import type { CancelCommand, MessageState } from '@signalbox/contracts';
-import { columns, run, type Transaction } from '@signalbox/persistence';
+import { columns, onCommit, run, type Transaction } from '@signalbox/persistence';
 import { type Message, move, type Step, unchanged } from '../message/message.ts';
 import { lock, save } from '../message/message.store.ts';
 import { countSteps } from '../metrics.ts';
@@ -34,7 +34,7 @@ export async function cancelAll(
     return { kind: 'canceled', messageId: message.id };
   });
   await save(tx, [...steps.values()]);
-  countSteps([...steps.values()]);
+  onCommit(tx, () => countSteps([...steps.values()]));
   return results;
 }
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
+import { TRANSACT } from '@signalbox/domain-service';
 import { type RunningService, startService, TOKEN_DIRECTORY } from '@signalbox/service';
 import { z } from 'zod';
 import { tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase } from '../../test/database.ts';
-import { TRANSACT } from '../transact.ts';
 import { AnalyticsController } from './analytics.controller.ts';
 import { watch } from './watch.ts';
 
@@ -129,7 +129,10 @@ it('lists blocked prefixes and anomalies, and lifts a block for good', async () 
     `insert into analytics_hourly values
      ('demo', date_trunc('hour', now(), 'utc'), '+994501', 'MG1', '30453', 'AZ', '', 0, 0, 60, 0, 0, 0)`,
   );
-  const look = () => database.transact((tx) => watch(tx, { minVolume: 50, blockMs: 3_600_000 }, new Date()));
+  const look = () =>
+    database.transact((tx) =>
+      watch(tx, { minVolume: 50, blockMs: 3_600_000, homeCountries: () => new Set() }, new Date()),
+    );
   const pumping = async () =>
     ((await call('/v1/analytics/anomalies')).json?.['anomalies'] as { kind: string; closedAt: string | null }[]).filter(
       ({ kind }) => kind === 'sms_pumping',

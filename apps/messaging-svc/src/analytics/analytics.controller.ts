@@ -1,5 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Inject, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { TRANSACT } from '@signalbox/domain-service';
 import { run, type Transact } from '@signalbox/persistence';
 import {
   ApiTokenGuard,
@@ -11,7 +12,6 @@ import {
   ZodResponse,
 } from '@signalbox/service';
 import type { Tenant } from '@signalbox/tenants';
-import { TRANSACT } from '../transact.ts';
 import { recentAnomalies } from './anomaly.store.ts';
 import { closePumping } from './watch.ts';
 import { type Block, liftBlock } from './block.store.ts';
@@ -89,7 +89,8 @@ export class AnalyticsController {
   @Scopes('admin')
   @ApiOperation({
     summary: 'Lift the block of a prefix',
-    description: 'It is not blocked again before the block would have ended; its anomaly closes.',
+    description:
+      'It is not blocked again before the block would have ended; its anomaly closes, and what was held in line goes out.',
   })
   async liftBlock(@CurrentTenant() tenant: Tenant, @ZodParam('prefix', prefixParam) prefix: string): Promise<void> {
     const now = new Date();

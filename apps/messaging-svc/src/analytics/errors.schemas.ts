@@ -29,6 +29,7 @@ const meaning = {
   class: z.string().nullable(),
   title: z.string(),
   remedy: z.string(),
+  runbook: z.string().nullish().meta({ description: 'Path in the repository, or URL; absent for our own codes' }),
 };
 
 const codeCount = z.object({ code: z.string(), count: z.int(), ...meaning });
@@ -44,6 +45,7 @@ export const errorRow = z.object({
   title: z.string().optional().meta({ description: 'With by=code: what the code means' }),
   remedy: z.string().optional(),
   class: z.string().nullable().optional(),
+  runbook: meaning.runbook,
   handedOver: z.int().meta({ description: 'Taken by the provider' }),
   delivered: z.int(),
   failures: z.int().meta({ description: 'Refused by the provider, or not delivered' }),
@@ -97,7 +99,10 @@ export const blockedPrefix = z
     blockedAt: timestamp,
     expiresAt: timestamp,
   })
-  .meta({ id: 'BlockedPrefix', description: 'Bulk messages to it are rejected with blocked_prefix' });
+  .meta({
+    id: 'BlockedPrefix',
+    description: 'New bulk messages to it are rejected with blocked_prefix, those in line are held',
+  });
 
 export const blockedPrefixList = z
   .object({ blockedPrefixes: z.array(blockedPrefix) })

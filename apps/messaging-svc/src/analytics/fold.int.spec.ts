@@ -11,7 +11,9 @@ let database: MessagingDatabase;
 beforeAll(async () => (database = await messagingDatabase()));
 afterAll(() => database.close());
 beforeEach(() =>
-  database.dataSource.query('truncate messages, outbox, analytics_deltas, analytics_hourly, analytics_daily cascade'),
+  database.dataSource.query(
+    'truncate messages, attempts, message_history, message_checks, outbox, analytics_deltas, analytics_hourly, analytics_daily cascade',
+  ),
 );
 
 const places = placeBook(3);

@@ -1,8 +1,9 @@
+import { isAlone } from '@signalbox/domain-service';
 import { columns, run, type Transaction } from '@signalbox/persistence';
 import { type Delta, outcomes } from './count.rules.ts';
 import { dayOf, type Rollup, rollUp } from './fold.rules.ts';
-import { isAlone } from '../alone.ts';
 import type { Place } from './place.rules.ts';
+import { reopen } from './running.ts';
 
 /** Deltas folded by one transaction. */
 export const perFold = 20_000;
@@ -32,6 +33,8 @@ export async function fold(tx: Transaction, placeOf: (digits: string) => Place):
     rollUp(deltas, placeOf, (hour) => hour),
   );
   await add(tx, 'analytics_daily', rollUp(deltas, placeOf, dayOf));
+  const [earliest] = deltas.map(({ hour }) => dayOf(hour)).sort();
+  if (earliest !== undefined) await reopen(tx, new Date(earliest));
   return rows.reduce((sum, row) => sum + Number(row.deltas), 0);
 }
 

@@ -36,9 +36,14 @@ describe('signs of SMS pumping', () => {
     ["the provider's word", { fraudCodes: 5, usualHandedOver: 10_000 }, [], ['fraud_codes'], true],
     ["one mistake of the provider's", { fraudCodes: 4, usualHandedOver: 10_000 }, [], [], false],
   ] as const)('%s', (_label, changes, numbers, signs, pumped) => {
-    const seen = signsOf(look(changes), numbers, 50);
+    const seen = signsOf(look(changes), numbers, 50, false);
     expect(seen).toEqual(signs);
     expect(looksPumped(seen)).toBe(pumped);
+  });
+
+  it('does not take a list of neighbouring numbers for pumping where the tenant has senders', () => {
+    expect(signsOf(look(), oneAfterAnother, 50, true)).toEqual(['sudden']);
+    expect(looksPumped(signsOf(look({ failures: 140 }), oneAfterAnother, 50, true))).toBe(true);
   });
 
   it('sees numbers one after another in whatever order and however often', () => {

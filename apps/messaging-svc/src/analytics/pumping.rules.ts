@@ -35,11 +35,15 @@ export function isSequential(numbers: readonly string[]): boolean {
   return sorted.length >= 20 && close.length / sorted.length >= 0.3;
 }
 
-/** @param numbers recipients of late; only looked at for a sudden prefix */
-export function signsOf(look: PrefixLook, numbers: readonly string[], minVolume: number): Sign[] {
+/**
+ * @param numbers recipients of late; only looked at for a sudden prefix
+ * @param isHome the tenant has senders in the country: traffic there pays nobody for receiving it, and a campaign that begins
+ *   may well go down a list of neighbouring numbers
+ */
+export function signsOf(look: PrefixLook, numbers: readonly string[], minVolume: number, isHome: boolean): Sign[] {
   const signs: [Sign, boolean][] = [
     ['sudden', isSudden(look, minVolume)],
-    ['sequential', isSequential(numbers)],
+    ['sequential', !isHome && isSequential(numbers)],
     ['undelivered', look.volume >= minVolume / 2 && look.failures / look.volume >= 0.6],
     ['fraud_codes', look.fraudCodes >= minFraudCodes],
   ];

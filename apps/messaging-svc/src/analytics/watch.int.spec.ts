@@ -3,9 +3,11 @@ import { run } from '@signalbox/persistence';
 import { Acceptor } from '../acceptance/acceptance.ts';
 import { command, directory, noQuotas } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, queueMessages } from '../../test/database.ts';
+import { liftBlock } from './block.store.ts';
+import { followBlocks } from './blocked-queue.ts';
 import { watch } from './watch.ts';
 
-const policy = { minVolume: 50, blockMs: 4 * 3_600_000 };
+const policy = { minVolume: 50, blockMs: 4 * 3_600_000, homeCountries: () => new Set(['US']) };
 const now = new Date('2026-11-24T18:30:00.000Z');
 const later = (hours: number) => new Date(now.getTime() + hours * 3_600_000);
 
@@ -14,7 +16,7 @@ beforeAll(async () => (database = await messagingDatabase()));
 afterAll(() => database.close());
 beforeEach(() =>
   database.dataSource.query(
-    `truncate messages, outbox, analytics_hourly, analytics_daily, analytics_deltas, anomalies, blocked_prefixes cascade`,
+    `truncate messages, attempts, message_history, message_checks, outbox, analytics_hourly, analytics_daily, analytics_deltas, anomalies, blocked_prefixes cascade`,
   ),
 );
 
@@ -129,6 +131,51 @@ describe('SMS pumping', () => {
       'analytics.anomaly.opened.v1',
       'analytics.anomaly.closed.v1',
     ]);
+  });
+
+  it('holds what was in line for the prefix before until the block ends, and lets it go when it is lifted', async () => {
+    await pump();
+    const tomorrow = new Date(Date.now() + 24 * 3_600_000).toISOString();
+    const soon = new Date(Date.now() + 60_000).toISOString();
+    const asked: Parameters<typeof command>[0][] = [
+      { to: '+994501200001', lane: 'bulk' },
+      { to: '+994501200002' },
+      { to: '+994551200003', lane: 'bulk' },
+      { to: '+994501200004', lane: 'bulk' },
+      { to: '+994501200005', lane: 'bulk', sendAt: tomorrow },
+      { to: '+994501200006', lane: 'bulk', expiresAt: soon },
+    ];
+    await queueMessages(database, asked.length, (index) => asked[index] ?? {});
+    // Between two attempts it is in line as well.
+    await database.dataSource.query(
+      `update messages set state = 'submitting', attempt = 1 where recipient = '+994501200004'`,
+    );
+    const follow = async () => (await database.transact((tx) => followBlocks(tx, new Date(), 100))).length;
+    const inLine = async () => {
+      const rows = await database.dataSource.query<{ to: string; state: string; code: string | null; held: boolean }[]>(
+        `select right(recipient, 1) as to, state, error ->> 'code' as code,
+           due_at = (select expires_at from blocked_prefixes) as held
+         from messages where recipient like '+9945_120000_' order by 1`,
+      );
+      return rows.map(({ to, state, code, held }) => [to, state, code, held]);
+    };
+    expect(await follow()).toBe(0);
+    await look();
+    await inForce();
+    expect(await follow()).toBe(3);
+    expect(await follow()).toBe(0);
+    const others = [
+      ['2', 'queued', null, false],
+      ['3', 'queued', null, false],
+      ['5', 'scheduled', null, false],
+      ['6', 'rejected', 'blocked_prefix', null],
+    ];
+    expect(await inLine()).toEqual([['1', 'queued', null, true], ['4', 'submitting', null, true], ...others].sort());
+
+    await database.transact((tx) => liftBlock(tx, 'demo', '+994501', new Date()));
+    expect(await follow()).toBe(2);
+    expect(await follow()).toBe(0);
+    expect(await inLine()).toEqual([['1', 'queued', null, false], ['4', 'submitting', null, false], ...others].sort());
   });
 
   it('leaves a campaign alone that starts in a new place and is delivered', async () => {

@@ -1,6 +1,7 @@
+import { isAlone } from '@signalbox/domain-service';
 import type { Transaction } from '@signalbox/persistence';
+import { countryOfNumber } from '@signalbox/twilio';
 import { v7 as uuidv7 } from 'uuid';
-import { isAlone } from '../alone.ts';
 import { type Anomaly, baselineOf, judge, type Look, rateOf, scopeKey } from './anomaly.rules.ts';
 import { openAnomalies, saveAnomalies } from './anomaly.store.ts';
 import { saveBlocks, standingBlocks } from './block.store.ts';
@@ -11,6 +12,8 @@ export interface WatchPolicy {
   /** Messages in the window below which nothing is said of a scope. */
   readonly minVolume: number;
   readonly blockMs: number;
+  /** Where a tenant has senders; ISO 3166. */
+  readonly homeCountries: (tenant: string) => ReadonlySet<string>;
 }
 
 interface Changes {
@@ -74,13 +77,15 @@ function judgeRates(open: readonly Anomaly[], looks: readonly Look[], minVolume:
 async function findPumping(
   tx: Transaction,
   looks: readonly PrefixLook[],
-  { minVolume }: WatchPolicy,
+  { minVolume, homeCountries }: WatchPolicy,
   now: Date,
 ): Promise<{ tenant: string; prefix: string; signs: Sign[] }[]> {
   const found = [];
   for (const look of looks) {
     const numbers = isSudden(look, minVolume) ? await recentNumbers(tx, look, windowStart(now)) : [];
-    const signs = signsOf(look, numbers, minVolume);
+    const country = countryOfNumber(numbers[0] ?? '');
+    const isHome = country !== undefined && homeCountries(look.tenant).has(country);
+    const signs = signsOf(look, numbers, minVolume, isHome);
     if (looksPumped(signs)) found.push({ tenant: look.tenant, prefix: look.prefix, signs });
   }
   return found;

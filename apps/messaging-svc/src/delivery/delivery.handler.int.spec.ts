@@ -53,7 +53,9 @@ describe('DeliveryHandler', () => {
   beforeAll(async () => (database = await messagingDatabase()));
   afterAll(() => database.close());
   beforeEach(async () => {
-    await database.dataSource.query('truncate messages, outbox, unmatched_callbacks cascade');
+    await database.dataSource.query(
+      'truncate messages, attempts, message_history, message_checks, outbox, unmatched_callbacks cascade',
+    );
     [message] = (await queueMessages(database, 1)) as [Message];
     await database.dataSource.query(`update messages set state = 'submitting', sequence = 3`);
     await database.dataSource.query('truncate outbox');
@@ -82,6 +84,21 @@ describe('DeliveryHandler', () => {
     await apply(callback(message, 'sent'));
     expect(await row()).toMatchObject({ state: 'sent', sequence: 4 });
     expect((await rows('message_history')).filter(({ kind }) => kind === 'callback')).toHaveLength(1);
+  });
+
+  it('applies a callback that came before any attempt when it comes again, and keeps one line of it', async () => {
+    await database.dataSource.query(`update messages set state = 'queued', sequence = 2`);
+    await apply(callback(message, 'sent'));
+    expect(await row()).toMatchObject({ state: 'queued', sequence: 2 });
+    await database.dataSource.query(`update messages set state = 'submitting', sequence = 3`);
+    await apply(callback(message, 'sent'));
+    expect(await row()).toMatchObject({ state: 'sent', sequence: 4 });
+    const lines = (await rows('message_history')).filter(({ kind }) => kind === 'callback');
+    expect(lines).toEqual([
+      expect.objectContaining({
+        detail: expect.objectContaining({ outcome: 'applied', change: expect.objectContaining({ sequence: 4 }) }),
+      }),
+    ]);
   });
 
   it('keeps a late callback in the history and changes nothing', async () => {

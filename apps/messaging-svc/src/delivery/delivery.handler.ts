@@ -1,14 +1,14 @@
 import { Controller } from '@nestjs/common';
 import { type EventOf, topics } from '@signalbox/contracts';
 import { type Batch, OnBatch } from '@signalbox/kafka';
-import type { Transaction } from '@signalbox/persistence';
-import { eventKey, type HistoryLine, knownEvents, writeHistory } from '../message/history.store.ts';
-import { type Message, type Step, unchanged } from '../message/message.ts';
+import { failpoints, onCommit, type Transaction } from '@signalbox/persistence';
+import { eventKey, knownEvents } from '../message/history.store.ts';
+import { type Message, remark, type Remark, type Step, unchanged } from '../message/message.ts';
 import { lock, lockByProviderSid, save } from '../message/message.store.ts';
 import { callbackOutcomes, countSteps, countSuppressions, doubleSends, unknownStatuses } from '../metrics.ts';
 import { poolOf, provedByCallback } from '../suppression/refusal.rules.ts';
 import { applyRequests, learnPools } from '../suppression/suppression.store.ts';
-import { advance, type ReportOutcome } from './delivery.rules.ts';
+import { advance, isNews, type ReportOutcome } from './delivery.rules.ts';
 import { keepUnmatched } from './unmatched.store.ts';
 
 type Callback = EventOf<typeof topics.twilioMessageCallbacks>;
@@ -26,26 +26,28 @@ export class DeliveryHandler {
     });
     const known = await knownEvents(
       tx,
-      matched.map(({ callback, message }) => ({ messageId: message.id, eventId: callback.id })),
+      matched
+        .filter(({ callback, message }) => !isNews(message, callback.data))
+        .map(({ callback, message }) => ({ messageId: message.id, eventId: callback.id })),
     );
 
     const steps = new Map<string, Step>();
-    const history: HistoryLine[] = [];
     const fresh: { callback: Callback; message?: Message }[] = [];
+    let repeated = 0;
     for (const { callback, message } of matched) {
       const key = eventKey(message.id, callback.id);
       if (known.has(key)) {
-        callbackOutcomes.inc({ outcome: 'repeated' });
+        repeated++;
         continue;
       }
       known.add(key);
-      const { step, outcome } = advance(steps.get(message.id) ?? unchanged(message), callback.data, now);
-      count(outcome, step, callback);
-      steps.set(message.id, step);
-      history.push(line(callback, message, outcome));
+      const before = steps.get(message.id) ?? unchanged(message);
+      const { step, outcome } = advance(before, callback.data, now);
+      onCommit(tx, () => count(outcome, step, callback));
+      const change = step.changes.length > before.changes.length ? step.changes.at(-1) : undefined;
+      steps.set(message.id, remark(step, toRemark(callback, outcome, change)));
       fresh.push({ callback, message });
     }
-    await writeHistory(tx, history);
     await save(tx, [...steps.values()]);
     const unmatched = await keepUnmatched(
       tx,
@@ -57,8 +59,13 @@ export class DeliveryHandler {
       fresh.flatMap(({ callback }) => poolOf(callback) ?? []),
     );
     const proved = fresh.flatMap(({ callback, message }) => provedByCallback(callback, message) ?? []);
-    countSuppressions(await applyRequests(tx, proved));
-    countSteps([...steps.values()]);
+    const suppressions = await applyRequests(tx, proved);
+    onCommit(tx, () => {
+      callbackOutcomes.inc({ outcome: 'repeated' }, repeated);
+      countSuppressions(suppressions);
+      countSteps([...steps.values()]);
+      failpoints.reached('delivery.committed');
+    });
   }
 }
 
@@ -85,9 +92,8 @@ function count(outcome: ReportOutcome, step: Step, { data }: Callback): void {
   if (providerSid !== null && providerSid !== data.resourceSid) doubleSends.inc();
 }
 
-function line({ id, data }: Callback, message: Message, outcome: ReportOutcome): HistoryLine {
+function toRemark({ id, data }: Callback, outcome: ReportOutcome, change: Remark['change']): Remark {
   return {
-    messageId: message.id,
     at: data.receivedAt,
     kind: 'callback',
     eventId: id,
@@ -98,5 +104,6 @@ function line({ id, data }: Callback, message: Message, outcome: ReportOutcome):
       providerSid: data.resourceSid,
       providerTime: data.providerTime,
     },
+    change,
   };
 }

@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import { messageState } from '@signalbox/contracts';
 import fc from 'fast-check';
 import { message, now, policy } from '../../test/builders.ts';
 import { attempt } from '../../test/builders.ts';
 import { settle } from '../dispatch/dispatch.rules.ts';
 import { type Message, type Step, unchanged } from '../message/message.ts';
 import { isFinal, messageMachine } from '../message/message.state.ts';
-import { advance, nextCheck, type ProviderReport } from './delivery.rules.ts';
+import { advance, isNews, nextCheck, type ProviderReport } from './delivery.rules.ts';
 
 const sid = 'SM00000000000000000000000000000001';
 const report = (status: string, errorCode: number | null = null): ProviderReport => ({
@@ -44,6 +45,13 @@ function outcome({ message: { state, error, providerSid, dueAt } }: Step) {
 }
 
 describe('reports of the provider', () => {
+  it.each(messageState.options)('are news to a message in %s exactly if they move it', (state) => {
+    for (const status of new Set([...providerRuns.flat(), 'read', 'canceled', 'failed'])) {
+      const { outcome } = advance(unchanged(message({ state })), report(status, errorOf(status)), now);
+      expect([status, isNews({ state }, { status })]).toEqual([status, outcome === 'applied']);
+    }
+  });
+
   it('end where the ordered run ends, however they are shuffled and repeated', () => {
     fc.assert(
       fc.property(

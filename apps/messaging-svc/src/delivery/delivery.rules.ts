@@ -1,7 +1,7 @@
 import type { TwilioMessageStatus } from '@signalbox/contracts';
 import { describeFailure } from '@signalbox/twilio';
 import { type Message, move, note, type Step } from '../message/message.ts';
-import { isFinal, messageMachine, stateOfTwilioStatus } from '../message/message.state.ts';
+import { canMove, isFinal, messageMachine, stateOfTwilioStatus } from '../message/message.state.ts';
 
 /** What the provider says of a message, by callback or when asked. */
 export type ProviderReport = Pick<TwilioMessageStatus, 'resourceSid' | 'status' | 'errorCode'>;
@@ -15,8 +15,7 @@ const hour = 3_600_000;
 export function advance(step: Step, report: ProviderReport, now: Date): { step: Step; outcome: ReportOutcome } {
   const at = now.toISOString();
   // No attempt was made yet, so whatever this report speaks of, it is not this message.
-  if (messageMachine[step.message.state].progress < messageMachine.submitting.progress)
-    return { step, outcome: 'ignored' };
+  if (!wasTried(step.message)) return { step, outcome: 'ignored' };
   // Whoever reports on it has it: there is nothing left to send, even when an attempt seemed to fail.
   const known = { providerSid: step.message.providerSid ?? report.resourceSid, dueAt: null };
   const target = stateOfTwilioStatus(report.status);
@@ -29,6 +28,16 @@ export function advance(step: Step, report: ProviderReport, now: Date): { step: 
   });
   if (moved.changes.length > step.changes.length) return { step: moved, outcome: 'applied' };
   return { step: note(step, at, known), outcome: 'ignored' };
+}
+
+/** Whether a report cannot be the repeat of an earlier one, which would have moved the message then. */
+export function isNews(message: Pick<Message, 'state'>, report: Pick<ProviderReport, 'status'>): boolean {
+  const target = stateOfTwilioStatus(report.status);
+  return target !== undefined && wasTried(message) && canMove(message.state, target);
+}
+
+function wasTried({ state }: Pick<Message, 'state'>): boolean {
+  return messageMachine[state].progress >= messageMachine.submitting.progress;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { CloudEvent, TwilioMessageStatus } from '@signalbox/contracts';
-import { columns, run, type Transaction } from '@signalbox/persistence';
+import { columns, onCommit, run, type Transaction } from '@signalbox/persistence';
 import { callbackOutcomes } from '../metrics.ts';
 
 /** Keeps callbacks that speak of no message of ours (another system on the account, or one erased since); returns the new ones. */
@@ -8,7 +8,7 @@ export async function keepUnmatched<Callback extends CloudEvent<TwilioMessageSta
   callbacks: readonly Callback[],
 ): Promise<Callback[]> {
   if (callbacks.length === 0) return [];
-  callbackOutcomes.inc({ outcome: 'unmatched' }, callbacks.length);
+  onCommit(tx, () => callbackOutcomes.inc({ outcome: 'unmatched' }, callbacks.length));
   const rows = columns(
     callbacks,
     { event_id: 'text', tenant: 'text', provider_sid: 'text', received_at: 'timestamptz', callback: 'jsonb' },

@@ -52,7 +52,7 @@ describe('the concurrency of an account', () => {
     expect(admit(account, 56, 'bulk', 0, tenant)).toBe('wait');
     expect(admit(account, 56, 'critical', 0, tenant)).toBe('go');
     expect(admit(account, 64, 'critical', 0, tenant)).toBe('wait');
-    expect(room(account, 100, 0, tenant)).toBe(92);
+    expect(room(account, 100, 0, tenant)).toBe(412);
   });
 });
 
@@ -61,7 +61,7 @@ describe('Retry-After', () => {
     const account = taught(newAccount(policy), busy(2_000), 0, 1_000);
     expect([admit(account, 0, 'critical', 2_999, tenant), room(account, 0, 2_999, tenant)]).toEqual(['held', 0]);
     expect(heldUntil(account, 2_999)).toBe(3_000);
-    expect([admit(account, 0, 'bulk', 3_000, tenant), room(account, 0, 3_000, tenant)]).toEqual(['go', 96]);
+    expect([admit(account, 0, 'bulk', 3_000, tenant), room(account, 0, 3_000, tenant)]).toEqual(['go', 256]);
     expect(heldUntil(account, 3_000)).toBe(Infinity);
   });
 });

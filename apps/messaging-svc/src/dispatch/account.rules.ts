@@ -30,8 +30,8 @@ export interface AccountPolicy {
   readonly probeMs: number;
 }
 
-/** Messages that may be claimed for each call at once. */
-export const aheadOfCalls = 3;
+/** Messages that may be claimed for each call at once: a claim and a settlement cost much the same however many they are for. */
+export const aheadOfCalls = 8;
 
 export function newAccount(policy: AccountPolicy): Account {
   return { concurrency: policy.maxConcurrency, loweredAt: 0, pausedUntil: 0, circuit: null };

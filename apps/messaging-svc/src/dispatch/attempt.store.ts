@@ -39,7 +39,7 @@ type AttemptJson = Omit<AttemptRow, 'started_at' | 'lease_until' | 'finished_at'
  * Said the long way round, so that the planner does not take the index of open attempts for it: every attempt passes
  * through that index, which makes it small for the statistics and full of dead entries in fact.
  */
-const isOpen = `a.state not in ('accepted', 'refused', 'deferred', 'not_taken')`;
+const isOpen = `a.state not in ('accepted', 'refused', 'deferred', 'not_taken', 'given_up')`;
 
 /** Opens attempts; must be committed before the provider is called. */
 export function attemptsOpened(attempts: readonly Attempt[]): Write {
@@ -81,7 +81,11 @@ export async function lockAttempted(
      where m.id = any($1) and ${isOpen} order by m.id for update of m, a`,
     [messageIds],
   );
-  return rows.map(({ open, ...row }) => ({
+  return rows.map(toPair);
+}
+
+function toPair({ open, ...row }: MessageRow & { readonly open: AttemptJson }): { message: Message; attempt: Attempt } {
+  return {
     message: toMessage(row),
     attempt: toAttempt({
       ...open,
@@ -89,7 +93,7 @@ export async function lockAttempted(
       lease_until: new Date(open.lease_until),
       finished_at: open.finished_at === null ? null : new Date(open.finished_at),
     }),
-  }));
+  };
 }
 
 /** The open attempts of messages the caller has locked. */
@@ -155,6 +159,26 @@ export async function hasLiveSibling(
      where a.state = 'calling' and a.lease_until > $1 and m.recipient = $2 and a.message_id <> $3 limit 1`,
     [now, recipient, attempt.messageId],
   );
+  return rows.length > 0;
+}
+
+/** Other messages to the same recipient with an open attempt, which the provider may or may not have taken. */
+export async function rivalsOf(
+  tx: Transaction,
+  { id, tenant, to }: Pick<Message, 'id' | 'tenant' | 'to'>,
+): Promise<{ message: Message; attempt: Attempt }[]> {
+  const { rows } = await run<MessageRow & { open: AttemptJson }>(
+    tx,
+    `select m.*, to_jsonb(a) as open from attempts a join messages m on m.id = a.message_id
+     where a.state in ('calling', 'in_doubt') and m.tenant = $1 and m.recipient = $2 and m.id <> $3
+       and m.provider_sid is null`,
+    [tenant, to, id],
+  );
+  return rows.map(toPair);
+}
+
+export async function wasGivenUp(tx: Transaction, messageId: string): Promise<boolean> {
+  const { rows } = await run(tx, `select 1 from attempts where message_id = $1 and state = 'given_up'`, [messageId]);
   return rows.length > 0;
 }
 

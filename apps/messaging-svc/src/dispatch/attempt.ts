@@ -17,7 +17,9 @@ export type AttemptState =
   /** It certainly did not reach the provider, or was turned away to come back later. */
   | 'deferred'
   /** Looked up afterwards: the provider has none. */
-  | 'not_taken';
+  | 'not_taken'
+  /** It was never found out: the tenant's policy or an operator said what to do about the message. */
+  | 'given_up';
 
 export interface Attempt {
   readonly messageId: string;

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Transact } from '@signalbox/persistence';
 import { createLogger } from '@signalbox/telemetry';
+import type { Tenant, TenantDirectory } from '@signalbox/tenants';
 import { eventually } from '@signalbox/testing';
-import { directory, noQuotas } from '../../test/builders.ts';
+import { noQuotas, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages } from '../../test/database.ts';
 import { type MessagingConfig, messagingConfig } from '../config.ts';
 import type { ProviderReport } from '../delivery/delivery.rules.ts';
@@ -21,6 +22,7 @@ const busy = { code: 20429, class: 'rate', title: 'Too many requests', remedy: '
 class Ledger implements Pick<MessageProvider, 'send' | 'listSince' | 'status'> {
   readonly taken: ListedMessage[] = [];
   readonly calls: string[] = [];
+  looks = 0;
   answer: (message: Message, call: number) => 'accept' | 'busy' | 'lost before' | 'lost after' = () => 'accept';
   available = true;
 
@@ -44,6 +46,7 @@ class Ledger implements Pick<MessageProvider, 'send' | 'listSince' | 'status'> {
   }
 
   async listSince(message: Message): Promise<ListedMessage[]> {
+    this.looks++;
     if (!this.available) throw new Error('the list is away');
     return this.taken.filter(({ to }) => to === message.to);
   }
@@ -61,13 +64,18 @@ describe('dispatch', () => {
   beforeAll(async () => (database = await messagingDatabase()));
   afterAll(() => database.close());
   beforeEach(async () => {
-    await database.dataSource.query('truncate messages, outbox cascade');
+    await database.dataSource.query('truncate messages, attempts, message_history, message_checks, outbox cascade');
     ledger = new Ledger();
+    inDoubt = undefined;
   });
   afterEach(async () => {
     await Promise.all(running.map((one) => one.stop()));
     running = [];
   });
+
+  /** The tenant's policy for what stays in doubt. */
+  let inDoubt: Tenant['inDoubt'];
+  const tenants = { byName: () => ({ ...tenant, inDoubt }) } as unknown as TenantDirectory;
 
   function replica(changes: Partial<MessagingConfig> = {}, transact: Transact = database.transact) {
     const config = {
@@ -84,8 +92,8 @@ describe('dispatch', () => {
       ...changes,
     };
     const provider = ledger as unknown as MessageProvider;
-    const dispatcher = new Dispatcher(transact, provider, noQuotas, directory, config, logger);
-    const reconciler = new Reconciler(transact, provider, dispatcher, config, logger);
+    const dispatcher = new Dispatcher(transact, provider, noQuotas, tenants, config, logger);
+    const reconciler = new Reconciler(transact, provider, dispatcher, tenants, config, logger);
     return { dispatcher, reconciler };
   }
 
@@ -104,6 +112,11 @@ describe('dispatch', () => {
   const attempts = () =>
     database.dataSource.query<{ state: string; number: number; provider_sid: string | null }[]>(
       'select * from attempts order by message_id, number',
+    );
+  const history = (kind: string, attempt: number) =>
+    database.dataSource.query<{ at: Date; detail: object }[]>(
+      `select at, detail from message_history where kind = $1 and detail ->> 'attempt' = $2 order by id`,
+      [kind, String(attempt)],
     );
   const allIn = (state: string, count: number) =>
     eventually(async () => expect(await states()).toEqual([{ state, count: String(count) }]), { timeout: 20_000 });
@@ -190,6 +203,45 @@ describe('dispatch', () => {
     ledger.available = true;
     await allIn('submitted', 1);
     expect(ledger.taken).toHaveLength(1);
+  });
+
+  it('sends again what nobody could settle for as long as the tenant wants to wait, once, and tells so', async () => {
+    await queueMessages(database, 1);
+    ledger.answer = () => 'lost after';
+    ledger.available = false;
+    inDoubt = { policy: 'resend', after: 'PT0.2S' };
+    start();
+    const seen = async () => (await attempts()).map(({ state }) => state);
+    await eventually(async () => expect(await seen()).toEqual(['given_up', 'in_doubt']), { timeout: 20_000 });
+    const told = (attempt: number) => history('in_doubt', attempt);
+    await eventually(async () => expect(await told(2)).toHaveLength(1));
+    const [first] = await told(1);
+    const [settled] = await history('settled', 1);
+    expect(settled).toMatchObject({ detail: { as: 'resend', by: 'the policy of the tenant' } });
+    expect((settled?.at.getTime() ?? 0) - (first?.at.getTime() ?? 0)).toBeGreaterThanOrEqual(200);
+
+    // It could be given up again by now, were it not for the first time.
+    const looks = ledger.looks;
+    await database.dataSource.query(`update message_history set at = at - interval '1 hour' where kind = 'in_doubt'`);
+    await eventually(() => expect(ledger.looks).toBeGreaterThan(looks + 2));
+    expect(await seen()).toEqual(['given_up', 'in_doubt']);
+    expect(ledger.taken).toHaveLength(2);
+  });
+
+  it('holds what the list does not tell from another message', async () => {
+    const template = { contentSid: 'HX00000000000000000000000000000001', body: null };
+    await queueMessages(database, 2, (index) => ({ ...template, contentVariables: { '1': String(index) } }));
+    ledger.answer = (_message, call) =>
+      call > 1 ? 'accept' : ledger.taken.length === 0 ? 'lost after' : 'lost before';
+    start();
+    await eventually(async () => {
+      expect(await history('in_doubt', 1)).toEqual([
+        expect.objectContaining({ detail: { attempt: 1, why: expect.stringContaining('it or another') } }),
+        expect.objectContaining({ detail: { attempt: 1, why: expect.stringContaining('it or another') } }),
+      ]);
+    });
+    expect(ledger.calls).toHaveLength(2);
+    expect((await attempts()).map(({ state }) => state)).toEqual(['in_doubt', 'in_doubt']);
   });
 
   it('settles the attempt of a process that died between the call and its answer', async () => {

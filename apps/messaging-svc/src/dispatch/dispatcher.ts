@@ -2,8 +2,9 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Failure, Lane } from '@signalbox/contracts';
+import { TRANSACT, WakeUp } from '@signalbox/domain-service';
 import { GroupCommit } from '@signalbox/group-commit';
-import { isTransient, type Transact, type Transaction } from '@signalbox/persistence';
+import { failpoints, isTransient, onCommit, type Transact, type Transaction } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
 import { TenantDirectory } from '@signalbox/tenants';
@@ -17,7 +18,6 @@ import { giveBackCaps } from '../quota/quota.store.ts';
 import { provedBySend } from '../suppression/refusal.rules.ts';
 import { suppressed } from '../suppression/suppression.rules.ts';
 import { applyRequests, suppressedAmong } from '../suppression/suppression.store.ts';
-import { TRANSACT } from '../transact.ts';
 import { aheadOfCalls, withoutReserve } from './account.rules.ts';
 import { Accounts } from './accounts.ts';
 import type { Throttled } from './allot.rules.ts';
@@ -27,7 +27,6 @@ import { type Call, claim, rejectOverCap } from './claim.ts';
 import { expired, isTooLate, settle } from './dispatch.rules.ts';
 import { type DispatchPolicy, policyOf } from './policy.ts';
 import { MessageProvider } from './provider.ts';
-import { WakeUp } from './wake-up.ts';
 
 interface Answered {
   readonly message: Message;
@@ -43,12 +42,17 @@ interface Side {
   /** Messages claimed at once: more than may be called, so that calls need not wait for a claim nor for answers to be saved. */
   readonly places: number;
   readonly wakeUp: WakeUp;
+  /** Messages may have been left in line for want of places, here or with their account: an answer makes some. */
+  full: boolean;
   claimed: number;
   /** Claimed, their slot has begun, waiting for a free call. */
   ready: { readonly call: Call; readonly decide: (verdict: Verdict) => void }[];
 }
 
 type Verdict = 'go' | 'held';
+
+/** Under load so many milliseconds of answers are saved together; a lone one waits for nothing. */
+const settleEveryMs = 40;
 
 /** For how long after a code the other lanes go slower. */
 const yieldMs = 1_000;
@@ -106,11 +110,19 @@ export class Dispatcher {
     const most = config.DISPATCH_CONCURRENCY;
     this.#accounts = new Accounts(tenants, { maxConcurrency: most, probeMs: config.CREDENTIALS_PROBE_MS });
     const side = (lanes: Lane[], concurrency: number): Side => {
-      return { lanes, concurrency, places: concurrency * aheadOfCalls, wakeUp: new WakeUp(), claimed: 0, ready: [] };
+      return {
+        lanes,
+        concurrency,
+        places: concurrency * aheadOfCalls,
+        wakeUp: new WakeUp(),
+        full: false,
+        claimed: 0,
+        ready: [],
+      };
     };
     this.#critical = side(['critical'], most);
     this.#other = side(['transactional', 'bulk'], withoutReserve(most));
-    this.#answers = new GroupCommit((batch) => this.#settle(batch), { maxItems: 500 });
+    this.#answers = new GroupCommit((batch) => this.#settle(batch), { maxItems: 500, minIntervalMs: settleEveryMs });
     this.#optOuts = new GroupCommit((batch) => this.#optedOut(batch), { maxItems: 500 });
   }
 
@@ -151,8 +163,9 @@ export class Dispatcher {
   async #look(side: Side): Promise<number> {
     const places = this.#placesOf(side);
     const free = places - side.claimed;
-    // A settled message nudges; a quarter of the places is worth a claim, so that claims stay batches under load.
-    if (free < places / 4) return this.#config.DISPATCH_POLL_MS;
+    // A quarter of the places is worth a claim, so that claims stay batches under load.
+    side.full = free < places / 4;
+    if (side.full) return this.#config.DISPATCH_POLL_MS;
     if (side === this.#critical) {
       const look = this.#claim(side, free);
       this.#criticalLook = look.catch(() => undefined);
@@ -166,7 +179,7 @@ export class Dispatcher {
   /** While codes come in, a campaign leaves them the processor and the database, and not only a place in line. */
   #placesOf(side: Side): number {
     const yields = side === this.#other && performance.now() < this.#yieldUntil;
-    return yields ? Math.ceil(side.places / 8) : side.places;
+    return yields ? Math.ceil(side.places / 20) : side.places;
   }
 
   async #claim(side: Side, places: number): Promise<number> {
@@ -178,12 +191,17 @@ export class Dispatcher {
         worker: this.#worker,
         policy: this.#policy,
         quotas: (tenant) => this.#quotas.of(tenant),
-        room: (tenant) => this.#accounts.room(tenant, Date.now()),
+        room: (tenant) => {
+          const room = this.#accounts.room(tenant, Date.now());
+          if (room.room === 0) side.full = true;
+          return room;
+        },
         tenant: (name) => this.#tenants.byName(name),
         random: Math.random,
       }),
     );
     countSteps(claimed.steps);
+    if (claimed.calls.length > 0) failpoints.reached('dispatch.claimed');
     if (side === this.#critical && claimed.calls.length > 0) this.#yieldUntil = performance.now() + yieldMs;
     for (const call of claimed.calls) this.#take(call, side);
     for (const { quota } of claimed.throttled) quotaThrottled.inc({ scope_kind: quota.scope.kind });
@@ -216,7 +234,7 @@ export class Dispatcher {
         side.claimed--;
         this.#accounts.settled(tenant);
         this.#running.delete(running);
-        if (this.#placesOf(side) * 0.75 >= side.claimed) side.wakeUp.nudge();
+        if (side.full && this.#placesOf(side) * 0.75 >= side.claimed) side.wakeUp.nudge();
       });
     this.#running.add(running);
   }
@@ -275,6 +293,7 @@ export class Dispatcher {
       const due = Date.parse(message.sendAt ?? message.createdAt);
       if (attempt.number === 1) acceptSeconds.observe({ lane: message.lane }, Math.max(0, since - due) / 1000);
       const outcome = await this.#provider.send(message);
+      failpoints.reached('dispatch.answered');
       sendAttempts.inc({ outcome: outcome.kind });
       this.#logRefusal(message, attempt, outcome);
       this.#learn(message.tenant, outcome, since);
@@ -338,6 +357,9 @@ export class Dispatcher {
           settleAll(tx, batch, this.#policy, (tenant) => this.#quotas.of(tenant)),
         );
         countSteps(steps);
+        failpoints.reached('dispatch.settled');
+        // What is due again tells the next look how long to wait.
+        if (steps.some(({ message }) => message.dueAt !== null)) this.nudge();
         return batch.map(() => undefined);
       } catch (error) {
         // An answer is worth keeping while the database is away; past the lease the reconciler finds it out anew.
@@ -371,7 +393,8 @@ export async function settleAll(
   const steps = settled.map(({ step }) => step);
   await save(tx, steps, [attemptsSettled(settled.map(({ attempt }) => attempt))]);
   const proved = answers.flatMap(({ message, attempt, outcome }) => provedBySend(message, attempt, outcome, now) ?? []);
-  countSuppressions(await applyRequests(tx, proved));
+  const suppressions = await applyRequests(tx, proved);
+  onCommit(tx, () => countSuppressions(suppressions));
   // What was turned away has not used up any of the day's cap.
   const turnedAway = settled.filter(({ attempt }) => attempt.state === 'deferred');
   await giveBackCaps(

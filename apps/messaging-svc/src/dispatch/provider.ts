@@ -1,4 +1,6 @@
+import { subscribe } from 'node:diagnostics_channel';
 import { Inject, Injectable } from '@nestjs/common';
+import { failpoints } from '@signalbox/persistence';
 import { type Tenant, TenantDirectory } from '@signalbox/tenants';
 import { SpanKind, traceparentOf, withSpan } from '@signalbox/telemetry';
 import {
@@ -20,6 +22,13 @@ import { outcomeOfRefusal } from './dispatch.rules.ts';
 
 type Listing = NonNullable<Awaited<ReturnType<MessagePage['nextPage']>>>;
 type CreateOptions = Parameters<Twilio['messages']['create']>[0];
+
+if (failpoints.on) {
+  subscribe('undici:request:bodySent', (event) => {
+    const { method, path } = (event as { request: { method: string; path: string } }).request;
+    if (method === 'POST' && path.endsWith('/Messages.json')) failpoints.reached('dispatch.sent');
+  });
+}
 
 /** The Messages API of Twilio, as dispatch and reconciliation need it. */
 @Injectable()

@@ -63,7 +63,9 @@ describe('quotas in dispatch', () => {
   beforeAll(async () => (database = await messagingDatabase()));
   afterAll(() => database.close());
   beforeEach(async () => {
-    await database.dataSource.query('truncate messages, outbox, quotas, quota_buckets cascade');
+    await database.dataSource.query(
+      'truncate messages, attempts, message_history, message_checks, outbox, quotas, quota_buckets cascade',
+    );
     provider = new Clock();
     tenants = new Map(['demo', 'other', 'third'].map((name) => [name, { ...tenant, name }]));
   });

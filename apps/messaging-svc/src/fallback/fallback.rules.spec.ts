@@ -69,4 +69,9 @@ describe('fallback', () => {
     const of = message({ channel: 'whatsapp', to: 'whatsapp:+14155550199', fallback: [{ channel: 'sms' }] });
     expect(takeFallback(of, now).command).toMatchObject({ channel: 'sms', data: { to: '+14155550199' } });
   });
+
+  it('keeps to the quiet hours of the time zone that the request gave', () => {
+    const of = message({ timeZone: 'Europe/Berlin', fallback: [{ channel: 'whatsapp' }] });
+    expect(takeFallback(of, now).command).toMatchObject({ channel: 'whatsapp', data: { timeZone: 'Europe/Berlin' } });
+  });
 });

@@ -61,7 +61,14 @@ function commandOf(message: Message, step: FallbackStep): FallbackCommand {
       return {
         channel: step.channel,
         to,
-        data: { ...request, channel: step.channel, body: text, expiresAt: message.expiresAt },
+        // The same person, so the same quiet hours; whether they opted in on this channel too is not known.
+        data: {
+          ...request,
+          channel: step.channel,
+          body: text,
+          expiresAt: message.expiresAt,
+          timeZone: message.timeZone,
+        },
       };
     }
   }

@@ -1,6 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { topics } from '@signalbox/contracts';
-import { Outbox, type OutgoingEvent, run, type Transact, type Transaction } from '@signalbox/persistence';
+import { Periodic, TRANSACT } from '@signalbox/domain-service';
+import {
+  failpoints,
+  onCommit,
+  Outbox,
+  type OutgoingEvent,
+  run,
+  type Transact,
+  type Transaction,
+} from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
 import { CONFIG, type MessagingConfig } from '../config.ts';
@@ -9,8 +18,6 @@ import { eventSource } from '../message/message.events.ts';
 import type { Message } from '../message/message.ts';
 import { type MessageRow, save, toMessage } from '../message/message.store.ts';
 import { fallbacks } from '../metrics.ts';
-import { Periodic } from '../periodic.ts';
-import { TRANSACT } from '../transact.ts';
 import { type FallbackCommand, takeFallback } from './fallback.rules.ts';
 
 const outbox = new Outbox();
@@ -68,7 +75,11 @@ export async function takeFallbacks(tx: Transaction, now: Date): Promise<number>
     tx,
     sent.map(({ message, command }) => toLine(message, command, now)),
   );
-  for (const { command } of sent) fallbacks.inc({ channel: command.channel });
+  if (sent.length > 0) failpoints.reached('fallback.saving');
+  onCommit(tx, () => {
+    for (const { command } of sent) fallbacks.inc({ channel: command.channel });
+    if (sent.length > 0) failpoints.reached('fallback.taken');
+  });
   return rows.length;
 }
 

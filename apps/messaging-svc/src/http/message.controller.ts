@@ -1,8 +1,9 @@
 import { Controller, Get, HttpCode, Inject, Post, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type SendRequest, sendRequest } from '@signalbox/contracts';
+import { TRANSACT } from '@signalbox/domain-service';
 import { GroupCommit } from '@signalbox/group-commit';
-import type { Transact } from '@signalbox/persistence';
+import { failpoints, type Transact } from '@signalbox/persistence';
 import {
   ApiTokenGuard,
   CurrentTenant,
@@ -21,7 +22,6 @@ import { z } from 'zod';
 import { type Acceptance, Acceptor, type SendAsked } from '../acceptance/acceptance.ts';
 import { cancelAll } from '../acceptance/cancel.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
-import { TRANSACT } from '../transact.ts';
 import { BadCursor, findStory, listMessages } from './message.queries.ts';
 import {
   accepted,
@@ -140,6 +140,7 @@ export class MessageController {
 
   async #accept(asked: readonly SendAsked[]): Promise<Acceptance[]> {
     const results = await this.#transact((tx) => this.#acceptor.accept(tx, asked));
+    failpoints.reached('acceptance.answering');
     this.#dispatcher.nudge();
     return results;
   }

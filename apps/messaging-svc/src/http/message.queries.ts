@@ -7,7 +7,10 @@ import { summarise, tellStory } from './story.rules.ts';
 
 /** Undefined for a message that does not exist or is another tenant's. */
 export async function findStory(db: DataSource, tenant: string, id: string): Promise<MessageStory | undefined> {
-  const [row] = await db.query<MessageRow[]>('select * from messages where id = $1 and tenant = $2', [id, tenant]);
+  const [row] = await db.query<(MessageRow & { redacted_at: Date | null })[]>(
+    'select * from messages where id = $1 and tenant = $2',
+    [id, tenant],
+  );
   if (!row) return undefined;
   const [attempts, lines] = await Promise.all([
     db.query<AttemptRow[]>('select * from attempts where message_id = $1 order by number', [id]),
@@ -18,6 +21,7 @@ export async function findStory(db: DataSource, tenant: string, id: string): Pro
   ]);
   return tellStory(
     toMessage(row),
+    row.redacted_at?.toISOString() ?? null,
     attempts.map(toAttempt),
     lines.map(({ at, kind, detail }) => ({ at: at.toISOString(), kind, detail })),
   );
@@ -33,6 +37,7 @@ export async function listMessages(db: DataSource, tenant: string, query: ListQu
   };
   if (query.to !== undefined) add((p) => `recipient = ${p}`, asStored(query.to));
   if (query.state !== undefined) add((p) => `state = ${p}`, query.state);
+  if (query.inDoubt) conditions.push(`id in (select message_id from attempts where state = 'in_doubt')`);
   if (query.idempotencyKey !== undefined) add((p) => `idempotency_key = ${p}`, query.idempotencyKey);
   const after = query.cursor === undefined ? undefined : readCursor(query.cursor);
   if (after) {

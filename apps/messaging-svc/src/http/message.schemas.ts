@@ -58,7 +58,7 @@ export const messageSummary = z
 
 const attempt = z.object({
   number: z.int(),
-  state: z.enum(['calling', 'in_doubt', 'accepted', 'refused', 'deferred', 'not_taken']),
+  state: z.enum(['calling', 'in_doubt', 'accepted', 'refused', 'deferred', 'not_taken', 'given_up']),
   startedAt: timestamp,
   finishedAt: timestamp.nullable(),
   leaseUntil: timestamp.nullable().meta({ description: 'While open: when it is looked up' }),
@@ -69,7 +69,18 @@ const attempt = z.object({
 
 const historyLine = z.object({
   at: timestamp,
-  kind: z.enum(['request', 'state', 'attempt', 'answer', 'callback', 'provider_status', 'fallback', 'held']),
+  kind: z.enum([
+    'request',
+    'state',
+    'attempt',
+    'answer',
+    'callback',
+    'provider_status',
+    'in_doubt',
+    'settled',
+    'fallback',
+    'held',
+  ]),
   summary: z.string().meta({ description: 'One line for a person' }),
   detail: z.record(z.string(), z.unknown()),
 });
@@ -77,6 +88,9 @@ const historyLine = z.object({
 export const messageStory = messageSummary
   .extend({
     body: z.string().nullable(),
+    redactedAt: timestamp
+      .nullable()
+      .meta({ description: 'When text, media and variables were taken out: retention, or an erasure' }),
     mediaUrls: z.array(z.string()),
     contentSid: z.string().nullable(),
     timeZone: z.string().nullable().meta({ description: "The recipient's, as the request gave it" }),
@@ -105,6 +119,10 @@ export const messagePage = z
 export const listQuery = z.object({
   to: z.string().min(1).max(200).optional().meta({ description: 'Recipient, E.164' }),
   state: messageState.optional(),
+  inDoubt: z
+    .literal('true')
+    .optional()
+    .meta({ description: 'Only those of which it is not known whether the provider took them' }),
   idempotencyKey: z.string().max(255).optional(),
   cursor: z.string().max(200).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),

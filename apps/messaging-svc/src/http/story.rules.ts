@@ -1,5 +1,5 @@
 import type { Attempt } from '../dispatch/attempt.ts';
-import type { Message } from '../message/message.ts';
+import type { Message, StateChange } from '../message/message.ts';
 import type { HistoryEntry, MessageStory, MessageSummary } from './message.schemas.ts';
 
 export interface StoredLine {
@@ -31,10 +31,16 @@ export function summarise(message: Message): MessageSummary {
 }
 
 /** The whole story of a message, in the order in which it happened. */
-export function tellStory(message: Message, attempts: readonly Attempt[], lines: readonly StoredLine[]): MessageStory {
+export function tellStory(
+  message: Message,
+  redactedAt: string | null,
+  attempts: readonly Attempt[],
+  lines: readonly StoredLine[],
+): MessageStory {
   return {
     ...summarise(message),
     body: message.content.body,
+    redactedAt,
     mediaUrls: [...message.content.mediaUrls],
     contentSid: message.content.contentSid,
     timeZone: message.timeZone,
@@ -52,7 +58,7 @@ export function tellStory(message: Message, attempts: readonly Attempt[], lines:
     })),
     nextAttemptAt: message.dueAt,
     traceId: message.traceparent.split('-')[1] ?? '',
-    history: inOrder([requested(message), ...attempts.flatMap(tellAttempt), ...lines.map(tellLine)]),
+    history: inOrder([requested(message), ...attempts.flatMap(tellAttempt), ...lines.flatMap(tellLines)]),
   };
 }
 
@@ -80,6 +86,14 @@ function tellAttempt(attempt: Attempt): HistoryEntry[] {
   return [opened, answer];
 }
 
+/** A callback and the move it brought about are stored as one line. */
+function tellLines({ at, kind, detail: { change, ...detail } }: StoredLine): HistoryEntry[] {
+  const told = tellLine({ at, kind, detail });
+  if (change === undefined) return [told];
+  const { at: movedAt, ...move } = change as StateChange;
+  return [told, tellLine({ at: movedAt, kind: 'state', detail: move })];
+}
+
 function tellLine({ at, kind, detail }: StoredLine): HistoryEntry {
   switch (kind) {
     case 'state':
@@ -88,8 +102,17 @@ function tellLine({ at, kind, detail }: StoredLine): HistoryEntry {
       return { at, kind, summary: `callback ${text(detail['status'])}, ${text(detail['outcome'])}`, detail };
     case 'fallback':
       return { at, kind, summary: `fallback to ${text(detail['channel'])}`, detail };
+    case 'in_doubt':
+      return { at, kind, summary: `stays in doubt: ${text(detail['why'])}`, detail };
+    case 'settled':
+      return { at, kind, summary: `in doubt, settled as ${text(detail['as'])} by ${text(detail['by'])}`, detail };
     case 'held':
-      return { at, kind, summary: `held until ${text(detail['until'])}: quiet hours`, detail };
+      return {
+        at,
+        kind,
+        summary: `held until ${text(detail['until'])}: ${text(detail['reason']).replace('_', ' ')}`,
+        detail,
+      };
     default:
       return { at, kind: 'provider_status', summary: `asked: ${text(detail['status'])}`, detail };
   }
@@ -103,6 +126,8 @@ function inOrder(entries: HistoryEntry[]): HistoryEntry[] {
     answer: 2,
     callback: 2,
     provider_status: 2,
+    in_doubt: 2,
+    settled: 2,
     fallback: 4,
     held: 4,
     state: 3,

@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import { messageReceived } from '@signalbox/contracts';
+import { messageReceived, timestamp } from '@signalbox/contracts';
 import { ApiTokenGuard, CurrentTenant, ProblemException, Scopes, ZodQuery, ZodResponse } from '@signalbox/service';
 import { DataSource } from 'typeorm';
 import { z } from 'zod';
@@ -14,7 +14,15 @@ const inboundQuery = z.object({
 
 const inboundPage = z
   .object({
-    messages: z.array(messageReceived),
+    messages: z.array(
+      messageReceived
+        .extend({
+          redactedAt: timestamp
+            .nullable()
+            .meta({ description: 'When text and media were taken out: retention, or an erasure' }),
+        })
+        .meta({ id: 'InboundMessage', description: 'What a person wrote to one of our senders' }),
+    ),
     nextCursor: z.string().nullable().meta({ description: 'Pass it as `cursor` to read on; null at the end' }),
   })
   .meta({ id: 'InboundPage' });

@@ -33,7 +33,7 @@ describe('InboundHandler', () => {
   afterAll(() => database.close());
   beforeEach(() =>
     database.dataSource.query(
-      'truncate messages, outbox, inbound_messages, suppressions, suppression_changes, sender_pools, conversations cascade',
+      'truncate messages, attempts, message_history, message_checks, outbox, inbound_messages, suppressions, suppression_changes, sender_pools, conversations cascade',
     ),
   );
 

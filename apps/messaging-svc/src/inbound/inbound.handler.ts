@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { type EventOf, topics } from '@signalbox/contracts';
 import { type Batch, OnBatch } from '@signalbox/kafka';
-import { Outbox, type OutgoingEvent, type Transaction } from '@signalbox/persistence';
+import { onCommit, Outbox, type OutgoingEvent, type Transaction } from '@signalbox/persistence';
 import { v7 as uuidv7 } from 'uuid';
 import { eventSource } from '../message/message.events.ts';
 import { countSuppressions } from '../metrics.ts';
@@ -50,7 +50,7 @@ async function obeyKeywords(tx: Transaction, fresh: readonly Inbound[]): Promise
     tx,
     fresh.flatMap((inbound) => keywordRequests(inbound, equivalent)),
   );
-  countSuppressions(changes);
+  onCommit(tx, () => countSuppressions(changes));
 }
 
 function toEvent({ data }: Inbound, traceparent: string | undefined): OutgoingEvent {

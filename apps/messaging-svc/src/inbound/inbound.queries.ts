@@ -14,7 +14,11 @@ interface InboundRow {
   readonly opt_out_type: string | null;
   readonly in_reply_to: string | null;
   readonly received_at: Date;
+  readonly redacted_at: Date | null;
 }
+
+/** As it was published, and whether its text is still here. */
+export type InboundView = MessageReceived & { readonly redactedAt: string | null };
 
 interface Place {
   readonly at: string;
@@ -32,7 +36,7 @@ export async function listInbound(
   db: DataSource,
   tenant: string,
   { from, after, limit }: InboundQuery,
-): Promise<{ messages: MessageReceived[]; nextCursor: string | null }> {
+): Promise<{ messages: InboundView[]; nextCursor: string | null }> {
   const parameters: unknown[] = [tenant, limit + 1];
   const conditions = ['tenant = $1'];
   if (from !== undefined) conditions.push(`sender = $${parameters.push(asStored(from))}`);
@@ -49,7 +53,7 @@ export async function listInbound(
   return { messages: page.map(toReceived), nextCursor: last && rows.length > limit ? writePlace(last) : null };
 }
 
-function toReceived(row: InboundRow): MessageReceived {
+function toReceived(row: InboundRow): InboundView {
   return {
     tenant: row.tenant,
     messageId: row.id,
@@ -63,6 +67,7 @@ function toReceived(row: InboundRow): MessageReceived {
     providerSid: row.provider_sid,
     optOutType: row.opt_out_type,
     inReplyTo: row.in_reply_to,
+    redactedAt: row.redacted_at?.toISOString() ?? null,
   };
 }
 

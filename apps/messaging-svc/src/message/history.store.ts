@@ -1,11 +1,11 @@
-import { columns, run, type Transaction } from '@signalbox/persistence';
+import { columns, run, runPrepared, type Transaction } from '@signalbox/persistence';
 
 /** A line of a message's story that is no state change: what came from outside. */
 export interface HistoryLine {
   readonly messageId: string;
   /** RFC 3339, UTC. */
   readonly at: string;
-  readonly kind: 'callback' | 'provider_status' | 'fallback';
+  readonly kind: 'provider_status' | 'fallback' | 'in_doubt';
   /** The CloudEvents id of what it tells; a line with the same one is written once per message. */
   readonly eventId: string | null;
   readonly detail: Readonly<Record<string, unknown>>;
@@ -21,7 +21,7 @@ export async function knownEvents(
     message_id: event.messageId,
     event_id: event.eventId,
   }));
-  const { rows } = await run<{ message_id: string; event_id: string }>(
+  const { rows } = await runPrepared<{ message_id: string; event_id: string }>(
     tx,
     `select h.message_id, h.event_id from message_history h
      join ${wanted.as('n')} on h.message_id = n.message_id and h.event_id = n.event_id`,
@@ -32,6 +32,16 @@ export async function knownEvents(
 
 export function eventKey(messageId: string, eventId: string): string {
   return `${messageId} ${eventId}`;
+}
+
+/** When the history first told of this event; undefined when it does not. */
+export async function firstTold(tx: Transaction, messageId: string, eventId: string): Promise<Date | undefined> {
+  const { rows } = await run<{ at: Date }>(
+    tx,
+    'select at from message_history where message_id = $1 and event_id = $2',
+    [messageId, eventId],
+  );
+  return rows[0]?.at;
 }
 
 export async function writeHistory(tx: Transaction, lines: readonly HistoryLine[]): Promise<void> {

@@ -4,7 +4,7 @@ import { countsWrite } from '../analytics/delta.store.ts';
 import { columns, Outbox, run, runPrepared, type Transaction } from '@signalbox/persistence';
 import type { Share, WaitingLine } from '../dispatch/allot.rules.ts';
 import { toEvents } from './message.events.ts';
-import type { Message, MessageContent, StateChange, Step } from './message.ts';
+import type { Message, MessageContent, Step } from './message.ts';
 import { type Write, writeAll } from './write.ts';
 
 /**
@@ -92,7 +92,11 @@ export interface MessageRow {
 
 /** Locks by id; ids that do not exist are left out. */
 export async function lock(tx: Transaction, ids: readonly string[]): Promise<Map<string, Message>> {
-  const { rows } = await run<MessageRow>(tx, 'select * from messages where id = any($1) order by id for update', [ids]);
+  const { rows } = await runPrepared<MessageRow>(
+    tx,
+    `select ${messageNames('m')} from messages m where id = any($1) order by id for update`,
+    [ids],
+  );
   return byId(rows);
 }
 
@@ -178,14 +182,50 @@ export async function lockExpiringInLine(
   return rows.map(toMessage);
 }
 
-/** Locks messages the provider has been silent about for too long. */
-export async function lockUnheard(tx: Transaction, now: Date, limit: number): Promise<Message[]> {
+/** Locks bulk messages in line to numbers that begin like this, which are due before then, or at that very time. */
+export async function lockBulkInLine(
+  tx: Transaction,
+  { tenant, prefix, due }: { tenant: string; prefix: string; due: { before: Date } | { at: Date } },
+  limit: number,
+): Promise<Message[]> {
   const { rows } = await run<MessageRow>(
     tx,
-    'select * from messages where check_at <= $1 order by check_at limit $2 for update skip locked',
-    [now, limit],
+    `select * from messages
+     where lane = $1 and tenant = $2 and due_at ${'before' in due ? '<' : '='} $3
+       and (starts_with(recipient, $4) or starts_with(recipient, 'whatsapp:' || $4))
+     limit $5 for update skip locked`,
+    [laneNumber('bulk'), tenant, 'before' in due ? due.before : due.at, prefix, limit],
   );
   return rows.map(toMessage);
+}
+
+/** Reminders that are looked at together. */
+const remindersAtOnce = 1_000;
+
+/**
+ * Locks messages the provider has been silent about for too long, and drops the reminders that are out of date: those of
+ * messages that have ended, or are to be looked at later. `more`: there may be others that are due.
+ */
+export async function lockUnheard(
+  tx: Transaction,
+  now: Date,
+  limit: number,
+): Promise<{ messages: Message[]; more: boolean }> {
+  const { rows } = await run<{ reminder: string; id: string | null }>(
+    tx,
+    `select c.ctid as reminder, m.id from (
+       select ctid, message_id from message_checks where check_at <= $1
+       order by check_at limit ${remindersAtOnce} for update skip locked) c
+     left join messages m on m.id = c.message_id and m.check_at <= $1`,
+    [now],
+  );
+  const ids = new Set(rows.flatMap(({ id }) => id ?? []).slice(0, limit));
+  const taken = rows.filter(({ id }) => id === null || ids.has(id));
+  await run(tx, 'delete from message_checks where ctid = any($1::tid[])', [taken.map(({ reminder }) => reminder)]);
+  const locked = [...(await lock(tx, [...ids])).values()];
+  // One that was heard of since it was looked for, or that has two reminders and was looked at by another replica, is fine.
+  const messages = locked.filter(({ checkAt }) => checkAt !== null && checkAt <= now.toISOString());
+  return { messages, more: rows.length === remindersAtOnce };
 }
 
 /** Inserts new messages with their history and events; returns the ids that were new, by tenant and idempotency key. */
@@ -202,16 +242,21 @@ export async function insert(tx: Transaction, steps: readonly Step[]): Promise<S
   );
   const ids = new Set(inserted.map(({ id }) => id));
   const added = steps.filter(({ message }) => ids.has(message.id));
-  await writeAll(tx, [historyWrite(added), countsWrite(added)]);
-  await outbox.append(tx, added.flatMap(toEvents));
+  await writeAll(tx, [historyWrite(added), countsWrite(added), outbox.write(added.flatMap(toEvents))]);
   return ids;
 }
 
 /** Saves locked messages with their history and events, and what else is to be written along with them. */
 export async function save(tx: Transaction, steps: readonly Step[], along: readonly Write[] = []): Promise<void> {
   const changed = steps.filter(({ before, message }) => message !== before);
-  await writeAll(tx, [messageWrite(changed), historyWrite(changed), countsWrite(changed), ...along]);
-  await outbox.append(tx, changed.flatMap(toEvents));
+  await writeAll(tx, [
+    messageWrite(changed),
+    checksWrite(changed),
+    historyWrite(steps),
+    countsWrite(changed),
+    outbox.write(changed.flatMap(toEvents)),
+    ...along,
+  ]);
 }
 
 function messageWrite(changed: readonly Step[]): Write {
@@ -259,22 +304,50 @@ function messageWrite(changed: readonly Step[]): Write {
   });
 }
 
-/** A line of the history for each move and remark. */
-function historyWrite(steps: readonly Step[]): Write {
-  const told = steps.flatMap(({ message, changes, remarks = [] }) => [
-    ...changes.map((change) => ({ message_id: message.id, at: change.at, kind: 'state', detail: toDetail(change) })),
-    ...remarks.map(({ at, kind, detail }) => ({ message_id: message.id, at, kind, detail })),
-  ]);
-  if (told.length === 0) return undefined;
-  const lines = columns(told, { message_id: 'uuid', at: 'timestamptz', kind: 'text', detail: 'jsonb' });
+/** Reminders to ask about messages. They are kept apart because an index on `check_at` would slow down every update of a message. */
+function checksWrite(changed: readonly Step[]): Write {
+  const armed = changed.filter(
+    ({ before, message }) => message.checkAt !== null && message.checkAt !== before?.checkAt,
+  );
+  if (armed.length === 0) return undefined;
+  const rows = columns(armed, { message_id: 'uuid', check_at: 'timestamptz' }, ({ message }) => ({
+    message_id: message.id,
+    check_at: message.checkAt,
+  }));
   return (first) => ({
-    sql: `insert into message_history (${lines.names}) select * from ${lines.as('n', first)}`,
-    parameters: lines.parameters,
+    sql: `insert into message_checks (${rows.names}) select * from ${rows.as('n', first)}`,
+    parameters: rows.parameters,
   });
 }
 
-function toDetail({ sequence, from, to, error }: StateChange) {
-  return { sequence, from, to, error };
+/** A line of the history for each move and remark; a remark that tells of its move is one line with it. */
+function historyWrite(steps: readonly Step[]): Write {
+  const told = steps.flatMap(({ message, changes, remarks = [] }) => [
+    ...changes
+      .filter((change) => !remarks.some((remark) => remark.change === change))
+      .map(({ at, ...detail }) => ({ message_id: message.id, at, kind: 'state', event_id: null, detail })),
+    ...remarks.map(({ at, kind, eventId, detail, change }) => ({
+      message_id: message.id,
+      at,
+      kind,
+      event_id: eventId,
+      detail: change ? { ...detail, change } : detail,
+    })),
+  ]);
+  if (told.length === 0) return undefined;
+  const lines = columns(told, {
+    message_id: 'uuid',
+    at: 'timestamptz',
+    kind: 'text',
+    event_id: 'text',
+    detail: 'jsonb',
+  });
+  return (first) => ({
+    // A callback that came before there was anything to report on may come again: what it did then is what counts.
+    sql: `insert into message_history (${lines.names}) select * from ${lines.as('n', first)}
+     on conflict (message_id, event_id) do update set at = excluded.at, detail = excluded.detail`,
+    parameters: lines.parameters,
+  });
 }
 
 export function toMessage(row: MessageRow): Message {

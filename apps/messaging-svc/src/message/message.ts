@@ -74,11 +74,15 @@ export interface Step {
   readonly remarks?: readonly Remark[];
 }
 
-/** A line of the history that is no move. */
+/** A line of the history besides those of the moves. */
 export interface Remark {
   readonly at: string;
-  readonly kind: 'held';
+  readonly kind: 'held' | 'settled' | 'callback';
+  /** The CloudEvents id of what it tells. */
+  readonly eventId?: string;
   readonly detail: Readonly<Record<string, unknown>>;
+  /** The move it brought about, which then has no line of its own. */
+  readonly change?: StateChange | undefined;
 }
 
 export type Facts = Partial<

@@ -5,6 +5,8 @@ import { CreateSuppressions1764000003000 } from './0003-suppression.migration.ts
 import { AddFallback1764000004000 } from './0004-fallback.migration.ts';
 import { AddContent1764000005000 } from './0005-content.migration.ts';
 import { AddAnalytics1764000006000 } from './0006-analytics.migration.ts';
+import { SpeedUp1764000007000 } from './0007-speed.migration.ts';
+import { AddRunningAnalytics1764000009000 } from './0009-analytics-running.migration.ts';
 
 /** In the order of the timestamps that end their names. */
 export const migrations: MigrationClass[] = [
@@ -15,4 +17,6 @@ export const migrations: MigrationClass[] = [
   AddFallback1764000004000,
   AddContent1764000005000,
   AddAnalytics1764000006000,
+  SpeedUp1764000007000,
+  AddRunningAnalytics1764000009000,
 ];

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { TRANSACT } from '@signalbox/domain-service';
 import type { Transact, Transaction } from '@signalbox/persistence';
 import { TenantDirectory } from '@signalbox/tenants';
 import { isDeepStrictEqual } from 'node:util';
-import { TRANSACT } from '../transact.ts';
 import { type Quotas, quotasOf } from './quota.rules.ts';
 import { readQuotas, type RuntimeQuotas } from './quota.store.ts';
 

@@ -1,5 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Inject, Put, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { TRANSACT } from '@signalbox/domain-service';
 import type { Transact, Transaction } from '@signalbox/persistence';
 import {
   ApiTokenGuard,
@@ -12,7 +13,6 @@ import {
 } from '@signalbox/service';
 import { quotaLimits, type Tenant } from '@signalbox/tenants';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
-import { TRANSACT } from '../transact.ts';
 import { defaultBurst, newBucket, usedToday } from './bucket.rules.ts';
 import { nextDay } from './day.rules.ts';
 import { QuotaBook } from './quota.book.ts';

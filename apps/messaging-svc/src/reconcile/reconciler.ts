@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { run, type Transact, type Transaction } from '@signalbox/persistence';
+import { Periodic, TRANSACT } from '@signalbox/domain-service';
+import { failpoints, onCommit, run, type Transact, type Transaction } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
+import { TenantDirectory } from '@signalbox/tenants';
 import { CONFIG, type MessagingConfig } from '../config.ts';
 import { advance, nextCheck, type ProviderReport } from '../delivery/delivery.rules.ts';
 import type { Attempt } from '../dispatch/attempt.ts';
@@ -9,27 +11,25 @@ import {
   claimedSids,
   extendLeases,
   hasLiveSibling,
+  rivalsOf,
   openAttempts,
   saveAttempts,
   takeOverExpired,
+  wasGivenUp,
 } from '../dispatch/attempt.store.ts';
 import { retryLater, settle } from '../dispatch/dispatch.rules.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { type DispatchPolicy, policyOf } from '../dispatch/policy.ts';
 import { MessageProvider } from '../dispatch/provider.ts';
-import { writeHistory } from '../message/history.store.ts';
+import { firstTold, writeHistory } from '../message/history.store.ts';
 import { type Message, note, type Step, unchanged } from '../message/message.ts';
 import { lock, lockUnheard, save } from '../message/message.store.ts';
 import { countSteps, inDoubt, reconciled } from '../metrics.ts';
-import { Periodic } from '../periodic.ts';
-import { TRANSACT } from '../transact.ts';
-import { judge, type ListedMessage, searchSince } from './reconcile.rules.ts';
+import { giveUp } from './give-up.rules.ts';
+import { isResendDue, judge, type ListedMessage, searchSince, type Verdict } from './reconcile.rules.ts';
 
 /** Looked at in one pass; each costs a request to the provider. */
 const perPass = 20;
-
-/** How long a replica has for what it took over before another may. */
-const passMs = 60_000;
 
 /**
  * Settles what callbacks and answers left open: attempts in doubt (did the provider take the message?) and messages the
@@ -40,6 +40,7 @@ export class Reconciler {
   readonly #transact: Transact;
   readonly #provider: MessageProvider;
   readonly #dispatcher: Dispatcher;
+  readonly #tenants: TenantDirectory;
   readonly #config: MessagingConfig;
   readonly #policy: DispatchPolicy;
   readonly #log: Logger;
@@ -49,12 +50,14 @@ export class Reconciler {
     @Inject(TRANSACT) transact: Transact,
     @Inject(MessageProvider) provider: MessageProvider,
     @Inject(Dispatcher) dispatcher: Dispatcher,
+    @Inject(TenantDirectory) tenants: TenantDirectory,
     @Inject(CONFIG) config: MessagingConfig,
     @Inject(LOGGER) log: Logger,
   ) {
     this.#transact = transact;
     this.#provider = provider;
     this.#dispatcher = dispatcher;
+    this.#tenants = tenants;
     this.#config = config;
     this.#policy = policyOf(config);
     this.#log = log;
@@ -75,7 +78,7 @@ export class Reconciler {
     const now = new Date();
     const attempts = await this.#transact(async (tx) => {
       inDoubt.set(await countDoubts(tx));
-      return takeOverExpired(tx, now, later(now, passMs), perPass);
+      return takeOverExpired(tx, now, this.#passEnd(now), perPass);
     });
     await Promise.all(attempts.map((attempt) => this.#settleDoubt(attempt)));
     return attempts.length;
@@ -87,18 +90,21 @@ export class Reconciler {
       const message = await this.#transact((tx) => this.#searchable(tx, attempt));
       if (!message) return;
       const listed = await this.#provider.listSince(message, searchSince(attempt));
+      failpoints.reached('reconcile.searched');
       const { verdict, steps } = await this.#transact((tx) => conclude(tx, attempt, listed, this.#policy));
       countSteps(steps);
       reconciled.inc({ verdict });
+      if (verdict === 'ambiguous') {
+        this.#log.warn(context, 'attempt in doubt stays in doubt: the provider has what may be it or another');
+        await this.#notSettled(attempt, 'the list of the provider has what may be it or another');
+        return;
+      }
       this.#log.info({ ...context, verdict }, 'attempt in doubt is settled');
       if (verdict === 'not_taken') this.#dispatcher.nudge();
     } catch (error) {
       reconciled.inc({ verdict: 'unknown' });
-      this.#log.warn(
-        { err: error, ...context },
-        'attempt in doubt stays in doubt: it is looked up again, never sent blindly',
-      );
-      await this.#lookAgain(attempt);
+      this.#log.warn({ err: error, ...context }, 'attempt in doubt stays in doubt: it could not be looked up');
+      await this.#notSettled(attempt, 'the list of the provider cannot be read');
     }
   }
 
@@ -112,7 +118,7 @@ export class Reconciler {
     if (message.providerSid !== null || message.state !== 'submitting') {
       const finishedAt = new Date().toISOString();
       await saveAttempts(tx, [{ ...attempt, state: 'accepted', finishedAt, providerSid: message.providerSid }]);
-      reconciled.inc({ verdict: 'told_by_callback' });
+      onCommit(tx, () => reconciled.inc({ verdict: 'told_by_callback' }));
       return undefined;
     }
     if (!(await hasLiveSibling(tx, attempt, message.to, new Date()))) return message;
@@ -120,28 +126,61 @@ export class Reconciler {
     return undefined;
   }
 
-  async #lookAgain(attempt: Attempt): Promise<void> {
+  /** Looks it up again, and sends the message again only when the tenant wants that after so long. */
+  async #notSettled(attempt: Attempt, why: string): Promise<void> {
+    const context = { messageId: attempt.messageId, attempt: attempt.number };
     try {
-      await this.#transact((tx) => extendLeases(tx, [attempt], later(new Date(), this.#policy.settleMs)));
+      const step = await this.#transact((tx) => this.#resendOrHold(tx, attempt, why, new Date()));
+      if (!step) return;
+      countSteps([step]);
+      reconciled.inc({ verdict: 'resend_by_policy' });
+      this.#log.warn(context, "attempt in doubt is given up by the tenant's policy: perhaps sent twice");
+      this.#dispatcher.nudge();
     } catch (error) {
-      // Without this the attempt is looked at again when the pass's own lease has run out.
-      this.#log.warn({ err: error, messageId: attempt.messageId }, 'lease of an attempt in doubt was not shortened');
+      // It is looked at again when the pass's own lease has run out.
+      this.#log.warn({ err: error, ...context }, 'nothing could be noted of an attempt that stays in doubt');
     }
+  }
+
+  /** The step that makes the message due again, or undefined when it stays in doubt. */
+  async #resendOrHold(tx: Transaction, attempt: Attempt, why: string, now: Date): Promise<Step | undefined> {
+    const { message, current } = await lockOpen(tx, attempt);
+    if (!message || !current) return undefined;
+    const eventId = `attempt ${attempt.number} stays in doubt`;
+    const detail = { attempt: attempt.number, why };
+    // Told once: the first time is what the policy counts from.
+    await writeHistory(tx, [{ messageId: message.id, at: now.toISOString(), kind: 'in_doubt', eventId, detail }]);
+    const since = (await firstTold(tx, message.id, eventId)) ?? now;
+    const wanted = isResendDue(this.#tenants.byName(message.tenant)?.inDoubt, since, now);
+    // Once at most: a recipient who got it each time would get it without end.
+    if (!wanted || (await wasGivenUp(tx, message.id))) {
+      await extendLeases(tx, [current], later(now, this.#policy.settleMs));
+      return undefined;
+    }
+    const given = giveUp(message, current, { as: 'resend', by: 'the policy of the tenant' }, now);
+    await save(tx, [given.step]);
+    await saveAttempts(tx, [given.attempt]);
+    return given.step;
+  }
+
+  /** How long a replica has for what it took over before another may: as long as for a call. */
+  #passEnd(now: Date): Date {
+    return later(now, this.#config.ATTEMPT_LEASE_MS);
   }
 
   async #askAboutSilent(): Promise<number> {
     const now = new Date();
-    const silent = await this.#transact(async (tx) => {
-      const messages = await lockUnheard(tx, now, perPass);
-      const checkAt = later(now, passMs).toISOString();
+    const { messages: silent, more } = await this.#transact(async (tx) => {
+      const unheard = await lockUnheard(tx, now, perPass);
+      const checkAt = this.#passEnd(now).toISOString();
       await save(
         tx,
-        messages.map((message) => note(unchanged(message), now.toISOString(), { checkAt })),
+        unheard.messages.map((message) => note(unchanged(message), now.toISOString(), { checkAt })),
       );
-      return messages;
+      return unheard;
     });
     await Promise.all(silent.map((message) => this.#askAbout(message)));
-    return silent.length;
+    return more ? perPass : silent.length;
   }
 
   async #askAbout(message: Message): Promise<void> {
@@ -163,17 +202,17 @@ async function conclude(
   attempt: Attempt,
   listed: readonly ListedMessage[],
   policy: DispatchPolicy,
-): Promise<{ verdict: 'taken' | 'not_taken' | 'told_by_callback'; steps: Step[] }> {
+): Promise<{ verdict: Verdict['kind'] | 'settled_meanwhile'; steps: Step[] }> {
   const now = new Date();
-  const message = (await lock(tx, [attempt.messageId])).get(attempt.messageId);
-  const current = (await openAttempts(tx, [attempt.messageId])).find(({ number }) => number === attempt.number);
-  if (!message || !current || message.providerSid !== null) return { verdict: 'told_by_callback', steps: [] };
+  const { message, current } = await lockOpen(tx, attempt);
+  if (!message || !current) return { verdict: 'settled_meanwhile', steps: [] };
 
   const claimed = await claimedSids(
     tx,
     listed.map(({ sid }) => sid),
   );
-  const verdict = judge(message, current, listed, claimed);
+  const verdict = judge(message, current, listed, claimed, await rivalsOf(tx, message));
+  if (verdict.kind === 'ambiguous') return { verdict: 'ambiguous', steps: [] };
   if (verdict.kind === 'taken') {
     const { sid, status } = verdict.listed;
     const outcome = { kind: 'accepted', sid, status, httpStatus: 201 } as const;
@@ -187,6 +226,13 @@ async function conclude(
   await save(tx, [step]);
   await saveAttempts(tx, [{ ...current, state: 'not_taken', finishedAt: now.toISOString(), error }]);
   return { verdict: 'not_taken', steps: [step] };
+}
+
+/** Locks the message with its attempt, unless a callback, an operator or another replica has settled that. */
+async function lockOpen(tx: Transaction, attempt: Attempt): Promise<{ message?: Message; current?: Attempt }> {
+  const message = (await lock(tx, [attempt.messageId])).get(attempt.messageId);
+  const current = (await openAttempts(tx, [attempt.messageId])).find(({ number }) => number === attempt.number);
+  return message?.providerSid === null && current ? { message, current } : {};
 }
 
 async function applyReport(

@@ -1,12 +1,15 @@
-import { run, type Transact, type Transaction } from '@signalbox/persistence';
+import { onCommit, Outbox, run, type Transact, type Transaction } from '@signalbox/persistence';
 import { maskNumber } from '@signalbox/telemetry';
 import { type Message, move, unchanged } from '../message/message.ts';
 import { isFinal } from '../message/message.state.ts';
 import { lock, save } from '../message/message.store.ts';
 import { countSteps } from '../metrics.ts';
+import { toSuppressionEvent } from '../suppression/suppression.rules.ts';
+import { type SuppressionRow, toSuppression } from '../suppression/suppression.store.ts';
 import { v7 as uuidv7 } from 'uuid';
 import { defer, erasedName, eraseMessages } from './retention.store.ts';
 
+const outbox = new Outbox();
 const perBatch = 500;
 
 export interface Erasure {
@@ -80,7 +83,7 @@ async function eraseBatch(
   ];
   const steps = locked.filter(isWaiting).map((message) => move(unchanged(message), 'canceled', now.toISOString()));
   await save(tx, steps);
-  countSteps(steps);
+  onCommit(tx, () => countSteps(steps));
   const over = locked.filter((message) => isWaiting(message) || isFinal(message.state)).map(({ id }) => id);
   const inFlight = locked.filter((message) => !isWaiting(message) && !isFinal(message.state)).map(({ id }) => id);
   await eraseMessages(tx, over, erasure);
@@ -110,16 +113,20 @@ async function eraseRest(tx: Transaction, tenant: string, addresses: readonly st
   return affected;
 }
 
-/** Leaves of the suppressions where the person stands, and of their history the last change. */
+/**
+ * Leaves of the suppressions where the person stands, and of their history the last change. What was told of it is told
+ * again without the details, under the same key, id and sequence: readers have it already, and compaction drops the first.
+ */
 async function strip(tx: Transaction, tenant: string, addresses: readonly string[]): Promise<boolean> {
-  const { rows } = await run<{ state: string }>(
+  const { rows } = await run<SuppressionRow & { had_details: boolean }>(
     tx,
     `with locked as materialized (
-       select tenant, recipient, channel, scope from suppressions where tenant = $1 and recipient = any($2)
+       select *, source is not null or keyword is not null as had_details
+       from suppressions where tenant = $1 and recipient = any($2)
        order by tenant, recipient, channel, scope for update)
      update suppressions s set source = null, keyword = null from locked l
      where s.tenant = l.tenant and s.recipient = l.recipient and s.channel = l.channel and s.scope = l.scope
-     returning s.state`,
+     returning s.*, l.had_details`,
     [tenant, addresses],
   );
   await run(
@@ -133,6 +140,11 @@ async function strip(tx: Transaction, tenant: string, addresses: readonly string
     tx,
     'update suppression_changes set source = null, keyword = null where tenant = $1 and recipient = any($2)',
     [tenant, addresses],
+  );
+  const standing = rows.filter(({ sequence, had_details }) => sequence > 0 && had_details);
+  await outbox.append(
+    tx,
+    standing.map(({ had_details: _, ...row }) => toSuppressionEvent(toSuppression(row))),
   );
   return rows.some(({ state }) => state === 'opted_out');
 }

@@ -1,6 +1,7 @@
 import { Controller, HttpCode, Inject, Post, Req, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { timestamp } from '@signalbox/contracts';
+import { TRANSACT } from '@signalbox/domain-service';
 import type { Transact } from '@signalbox/persistence';
 import {
   ApiTokenGuard,
@@ -17,7 +18,6 @@ import type { Tenant } from '@signalbox/tenants';
 import { toE164 } from '@signalbox/twilio';
 import { z } from 'zod';
 import { readRecipient } from '../suppression/written.rules.ts';
-import { TRANSACT } from '../transact.ts';
 import { erase, type Erasure } from './erase.ts';
 
 const erasureRequest = z

@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => database.close());
 beforeEach(() =>
   database.dataSource.query(
-    `truncate messages, inbound_messages, outbox, retention_marks, erasures, suppressions, suppression_changes,
+    `truncate messages, attempts, message_history, message_checks, inbound_messages, outbox, retention_marks, erasures, suppressions, suppression_changes,
      conversations, unmatched_callbacks cascade`,
   ),
 );
@@ -188,6 +188,20 @@ describe('an erasure', () => {
     expect(await query('select sequence, state, source, keyword from suppression_changes')).toEqual([
       { sequence: 3, state: 'opted_out', source: null, keyword: null },
     ]);
+    const told = await query<{ key: string; id: string; value: string }>(
+      `select key, headers ->> 'ce_id' as id, value from outbox where topic = 'events.suppression.v1' order by outbox.id desc limit 2`,
+    );
+    // Compaction keeps the last record of a key: the one without details.
+    expect(told.map(({ key, id }) => [key, id])).toEqual([
+      [told[1]?.key, told[1]?.id],
+      [told[1]?.key, told[1]?.id],
+    ]);
+    expect(told.map(({ value }) => JSON.parse(value) as object)).toMatchObject([
+      { sequence: 3, state: 'opted_out', source: null, keyword: null },
+      { sequence: 3, state: 'opted_out', source: 'Ada wrote to support', keyword: 'STOP' },
+    ]);
+    await erase(database.transact, request, now);
+    expect(await count('outbox', `topic = 'events.suppression.v1'`)).toBe(4);
     await suppressNow(database, optOut({ ...details, state: 'opted_in' }));
     expect(await query('select sequence, state from suppressions')).toEqual([{ sequence: 4, state: 'opted_in' }]);
   });

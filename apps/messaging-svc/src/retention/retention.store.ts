@@ -161,7 +161,9 @@ export async function deleteMessages(tx: Transaction, tenant: string, cutoff: Da
        select id from messages m where tenant = $1 and created_at < $2 and ${hasEnded('m')}
        order by created_at, id limit $3),
      locked as materialized (
-       select id from messages where id in (select id from old) order by id for update)
+       select id from messages where id in (select id from old) order by id for update),
+     attempts_gone as (delete from attempts a using locked where a.message_id = locked.id),
+     history_gone as (delete from message_history h using locked where h.message_id = locked.id)
      delete from messages m using locked where m.id = locked.id`,
     [tenant, cutoff, limit],
   );

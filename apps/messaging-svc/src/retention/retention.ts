@@ -1,14 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { Periodic, TRANSACT, isAlone } from '@signalbox/domain-service';
 import type { Transact, Transaction } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import { TenantDirectory } from '@signalbox/tenants';
 import type { Logger } from '@signalbox/telemetry';
-import { isAlone } from '../alone.ts';
 import { dailyKeptMs, hourlyKeptMs } from '../analytics/errors.rules.ts';
 import { CONFIG, type MessagingConfig } from '../config.ts';
 import { retained } from '../metrics.ts';
-import { Periodic } from '../periodic.ts';
-import { TRANSACT } from '../transact.ts';
 import { cutoffsOf } from './retention.rules.ts';
 import {
   deleteMessages,

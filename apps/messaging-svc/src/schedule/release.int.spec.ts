@@ -46,7 +46,9 @@ describe('what is due and may not go', () => {
   beforeAll(async () => (database = await messagingDatabase()));
   afterAll(() => database.close());
   beforeEach(async () => {
-    await database.dataSource.query('truncate messages, outbox, inbound_messages cascade');
+    await database.dataSource.query(
+      'truncate messages, attempts, message_history, message_checks, outbox, inbound_messages cascade',
+    );
     current = tenant;
     sent = [];
     const provider = {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
+import { TRANSACT } from '@signalbox/domain-service';
 import { type RunningService, startService, TOKEN_DIRECTORY } from '@signalbox/service';
 import { DataSource } from 'typeorm';
 import { z } from 'zod';
@@ -8,7 +9,6 @@ import { tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase } from '../../test/database.ts';
 import { number, optOut, person, service, suppressionEvents, suppressNow } from '../../test/suppression.ts';
 import { InboundController } from '../inbound/inbound.controller.ts';
-import { TRANSACT } from '../transact.ts';
 import { SuppressionController } from './suppression.controller.ts';
 import type { ImportReport } from './suppression.schemas.ts';
 

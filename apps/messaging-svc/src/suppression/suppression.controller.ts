@@ -14,6 +14,7 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ApiBody, ApiConsumes, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { TRANSACT } from '@signalbox/domain-service';
 import type { Transact } from '@signalbox/persistence';
 import {
   ApiTokenGuard,
@@ -31,7 +32,6 @@ import type { FastifyInstance } from 'fastify';
 import { DataSource } from 'typeorm';
 import type { z } from 'zod';
 import { countSuppressions } from '../metrics.ts';
-import { TRANSACT } from '../transact.ts';
 import { exportColumns, exportCsv } from './csv-export.ts';
 import { importCsv, NotASuppressionFile } from './csv-import.ts';
 import { findDrift, findStanding, listSuppressions, readCursor, view, writeCursor } from './suppression.queries.ts';

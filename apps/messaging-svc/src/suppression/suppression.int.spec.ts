@@ -34,7 +34,7 @@ beforeAll(async () => (database = await messagingDatabase()));
 afterAll(() => database.close());
 beforeEach(() =>
   database.dataSource.query(
-    'truncate messages, outbox, unmatched_callbacks, suppressions, suppression_changes, sender_pools, conversations cascade',
+    'truncate messages, attempts, message_history, message_checks, outbox, unmatched_callbacks, suppressions, suppression_changes, sender_pools, conversations cascade',
   ),
 );
 

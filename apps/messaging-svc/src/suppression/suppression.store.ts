@@ -1,5 +1,5 @@
 import type { SuppressionChannel, SuppressionReason, SuppressionState } from '@signalbox/contracts';
-import { columns, Outbox, run, type Transaction } from '@signalbox/persistence';
+import { columns, Outbox, run, runPrepared, type Transaction } from '@signalbox/persistence';
 import type { Message } from '../message/message.ts';
 import {
   decideAll,
@@ -66,7 +66,7 @@ export async function suppressedAmong(
   if (addressed.length === 0) return new Set();
   const asked = columns(addressed, { id: 'uuid', ...keyColumns });
   // Lateral, so that each message costs an index probe however long the list is.
-  const { rows } = await run<{ id: string }>(
+  const { rows } = await runPrepared<{ id: string }>(
     tx,
     `select n.id from ${asked.as('n')}
      left join sender_pools p on p.tenant = n.tenant and p.sender = n.scope

@@ -1,0 +1,83 @@
+import { Controller, HttpCode, Inject, Post, Req, UseGuards } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { messageState } from '@signalbox/contracts';
+import { TRANSACT } from '@signalbox/domain-service';
+import type { Transact } from '@signalbox/persistence';
+import {
+  ApiTokenGuard,
+  CurrentTenant,
+  LOGGER,
+  ProblemException,
+  Scopes,
+  type TokenHolder,
+  ZodBody,
+  ZodParam,
+  ZodResponse,
+} from '@signalbox/service';
+import type { Logger } from '@signalbox/telemetry';
+import { z } from 'zod';
+import { Dispatcher } from '../dispatch/dispatcher.ts';
+import { settleInDoubt } from './settle.ts';
+
+const settlement = z
+  .object({
+    as: z.enum(['resend', 'failed']).meta({
+      description:
+        'resend: it is sent again, and the recipient has it twice if the provider took it after all; ' +
+        'failed: it ends, and its fallback is taken if it has one',
+    }),
+  })
+  .meta({ id: 'Settlement' });
+
+const settled = z.object({ messageId: z.uuid(), state: messageState }).meta({ id: 'SettledMessage' });
+
+@ApiTags('messages')
+@Controller('v1/messages')
+@UseGuards(ApiTokenGuard)
+@Scopes('admin')
+export class SettleController {
+  readonly #transact: Transact;
+  readonly #dispatcher: Pick<Dispatcher, 'nudge'>;
+  readonly #log: Logger;
+
+  constructor(
+    @Inject(TRANSACT) transact: Transact,
+    @Inject(Dispatcher) dispatcher: Dispatcher,
+    @Inject(LOGGER) log: Logger,
+  ) {
+    this.#transact = transact;
+    this.#dispatcher = dispatcher;
+    this.#log = log;
+  }
+
+  @Post(':id/settle')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Say what becomes of a message in doubt',
+    description:
+      'For a message of which Signalbox cannot find out whether the provider took it (its last attempt is `in_doubt`). Look ' +
+      "in the provider's own log first. The history of the message keeps who decided what, and when.",
+  })
+  @ZodResponse(200, settled)
+  async settle(
+    @CurrentTenant() tenant: { name: string },
+    @ZodParam('id', z.uuid()) messageId: string,
+    @ZodBody(settlement) { as }: z.output<typeof settlement>,
+    @Req() request: { tokenHolder?: TokenHolder & { name?: string } },
+  ) {
+    const by = request.tokenHolder?.name ?? 'unnamed token';
+    const result = await this.#transact((tx) =>
+      settleInDoubt(tx, { tenant: tenant.name, messageId, as, by }, new Date()),
+    );
+    if (result.kind === 'unknown') {
+      throw new ProblemException(404, 'Not Found', 'This tenant has no message with this id');
+    }
+    if (result.kind === 'not_in_doubt') {
+      const detail = `The message is ${result.state}, and no attempt of it is in doubt`;
+      throw new ProblemException(409, 'Not in doubt', detail, { state: result.state });
+    }
+    this.#log.warn({ tenant: tenant.name, messageId, as, by }, 'a message in doubt was settled by an operator');
+    this.#dispatcher.nudge();
+    return { messageId, state: result.state };
+  }
+}

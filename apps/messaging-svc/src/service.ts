@@ -1,0 +1,70 @@
+import { topics } from '@signalbox/contracts';
+import { domainService } from '@signalbox/domain-service';
+import { AcceptanceHandler } from './acceptance/acceptance.handler.ts';
+import { Acceptor } from './acceptance/acceptance.ts';
+import { Analytics } from './analytics/analytics.ts';
+import { AnalyticsController } from './analytics/analytics.controller.ts';
+import { CONFIG, messagingConfig } from './config.ts';
+import { loadPrices, PRICES } from './content/prices.ts';
+import { DeliveryHandler } from './delivery/delivery.handler.ts';
+import { Dispatcher } from './dispatch/dispatcher.ts';
+import { MessageProvider } from './dispatch/provider.ts';
+import { Fallback } from './fallback/fallback.ts';
+import { MessageController } from './http/message.controller.ts';
+import { InboundController } from './inbound/inbound.controller.ts';
+import { InboundHandler } from './inbound/inbound.handler.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { migrations } from './migrations/migrations.ts';
+import { QuotaBook } from './quota/quota.book.ts';
+import { QuotaController } from './quota/quota.controller.ts';
+import { Reconciler } from './reconcile/reconciler.ts';
+import { SettleController } from './reconcile/settle.controller.ts';
+import { ErasureController } from './retention/erasure.controller.ts';
+import { Retention } from './retention/retention.ts';
+import { SuppressionController } from './suppression/suppression.controller.ts';
+
+export const messagingService = domainService({
+  name: 'messaging-svc',
+  port: 8081,
+  config: messagingConfig,
+  migrations,
+  topics: [topics.messagingCommands],
+  // A code that is to be sent does not wait for the callbacks of a campaign.
+  apart: { callbacks: [topics.twilioMessageCallbacks, topics.twilioInboundCallbacks] },
+  parts: async ({ config }) => ({
+    controllers: [
+      AcceptanceHandler,
+      DeliveryHandler,
+      InboundHandler,
+      MessageController,
+      SettleController,
+      QuotaController,
+      InboundController,
+      SuppressionController,
+      AnalyticsController,
+      ErasureController,
+    ],
+    providers: [
+      { provide: CONFIG, useValue: config },
+      { provide: PRICES, useValue: await loadPrices(config.PRICES_FILE) },
+      QuotaBook,
+      Acceptor,
+      MessageProvider,
+      Dispatcher,
+      Reconciler,
+      Fallback,
+      Analytics,
+      Retention,
+      Lifecycle,
+    ],
+  }),
+  afterBatch: (app) => {
+    const dispatcher = app.get(Dispatcher);
+    return (topic) => {
+      if (topic === topics.messagingCommands) dispatcher.nudge();
+    };
+  },
+  // An import of suppressions is read no faster than the database takes it.
+  http: { requestTimeoutMs: 300_000 },
+  openapi: { title: 'Signalbox messaging', description: 'Send SMS, MMS and WhatsApp messages and follow them' },
+});
