@@ -29,7 +29,7 @@ FROM node:${NODE_VERSION}-slim
 ARG APP
 ENV NODE_ENV=production
 # What a service keeps on disk goes below it; a new volume takes over the owner.
-RUN install --directory --owner=1000 --group=1000 /var/lib/signalbox/spool
+RUN install --directory --owner=1000 --group=1000 /var/lib/signalbox/spool /var/lib/signalbox/blobs
 WORKDIR /app
 COPY --from=production-dependencies /app/node_modules node_modules
 COPY --from=build /out ./

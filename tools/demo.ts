@@ -1,6 +1,7 @@
 /**
  * The demo of `make up`, also by itself against a running system (`node tools/demo.ts`): publishes a few messages through
- * the client that product services use, shows each one's way, and checks the outcome against the simulator's ledger.
+ * the client that product services use, shows each one's way, and checks the outcome against the simulator's ledger; then
+ * has the simulator post the other kinds of callbacks, and shows where they arrive.
  */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -8,6 +9,7 @@ import path from 'node:path';
 import { createClient } from '@signalbox/client';
 import type { MessageState, MessageStateChanged } from '@signalbox/contracts';
 import { maskNumber } from '@signalbox/telemetry';
+import { watchCallbacks } from './demo-callbacks.ts';
 
 interface DemoMessage {
   readonly what: string;
@@ -57,6 +59,17 @@ const before = new Map<DemoMessage, number>();
 process.exitCode = (await demo()) ? 0 : 1;
 
 async function demo(): Promise<boolean> {
+  // Joining a consumer group takes a while, so that goes on beside the messages.
+  const watching = watchCallbacks({ brokers: kafka.split(','), simulator, groupId: `demo-callbacks-${run}`, patience });
+  const [messagesAreFine, callbacks] = await Promise.all([demoMessages(), watching]);
+  try {
+    return report(await callbacks.show(), 'every callback in its topic') && messagesAreFine;
+  } finally {
+    await callbacks.close();
+  }
+}
+
+async function demoMessages(): Promise<boolean> {
   // Half of the callbacks come twice, some overtake others, and one network loses what it is given.
   await setFaults({ errors: carrierErrors, callbacks: { duplicate: 0.5, reorder: 0.3, delayMs: [30, 150] } });
   for (const message of messages) before.set(message, await ledger(message));
@@ -124,12 +137,15 @@ async function verify(): Promise<boolean> {
     if (accepted !== message.sent) faults.push(`"${message.what}" was sent ${accepted} times, not ${message.sent}`);
   }
   const commands = messages.reduce((sum, { times = 1 }) => sum + times, 0);
+  return report(
+    faults,
+    `${commands} commands, ${messages.length} messages, ${sent} SMS in the provider's ledger: none lost, none doubled`,
+  );
+}
+
+function report(faults: readonly string[], allIsWell: string): boolean {
   for (const fault of faults) console.log(`  ✗ ${fault}`);
-  if (faults.length > 0) console.log('  why is in .local/logs/');
-  if (faults.length === 0)
-    console.log(
-      `  ✓ ${commands} commands, ${messages.length} messages, ${sent} SMS in the provider's ledger: none lost, none doubled\n`,
-    );
+  console.log(faults.length > 0 ? '  why is in .local/logs/' : `  ✓ ${allIsWell}\n`);
   return faults.length === 0;
 }
 

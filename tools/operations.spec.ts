@@ -14,7 +14,7 @@ const variablesIn = (source: string) =>
 
 const sources = [
   ...globSync('apps/*/src/config.ts', { cwd: root }),
-  ...['libs/service/src/config.ts', 'libs/service/src/service.ts'],
+  ...['libs/service/src/config.ts', 'libs/service/src/service.ts', 'libs/domain-service/src/config.ts'],
   ...['libs/kafka/src/kafka.ts', 'libs/kafka/src/ensure-topics.cli.ts'],
 ];
 

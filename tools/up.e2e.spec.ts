@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { eventually } from '@signalbox/testing';
-import { freePort, repository, type RunInfo, startTimeOf } from '@signalbox/testing/platform';
+import { freePort, repository, type RunInfo, services, startTimeOf } from '@signalbox/testing/platform';
 
 let directory: string;
 let launcher: ChildProcess;
@@ -23,7 +23,7 @@ afterEach(async () => {
 async function start(): Promise<RunInfo> {
   const { KAFKA_BROKERS: _brokers, DATABASE_URL: _url, NODE_OPTIONS: _options, ...rest } = process.env;
   const env: NodeJS.ProcessEnv = { ...rest, SIGNALBOX_LOCAL: directory, DEMO: '0' };
-  for (const name of ['INGEST_PORT', 'MESSAGING_PORT', 'SIM_PORT', 'KAFKA_PORT', 'POSTGRES_PORT'])
+  for (const name of [...services.map(({ portVariable }) => portVariable), 'KAFKA_PORT', 'POSTGRES_PORT'])
     env[name] = String(await freePort());
   launcher = spawn(process.execPath, ['--conditions=@signalbox/source', 'tools/up.ts'], { cwd: repository, env });
   for (const stream of [launcher.stdout, launcher.stderr])
@@ -75,10 +75,11 @@ it('starts a killed service again, keeps run.json true, and leaves nothing behin
 
 it('leaves nothing behind after "make down" when the launcher itself was killed', async () => {
   const { pids } = await start();
-  expect(Object.keys(pids).sort()).toEqual(['kafka', 'messaging-svc', 'postgres', 'provider-sim', 'webhook-ingest']);
+  const processes = ['kafka', 'postgres', ...services.map(({ name }) => name)];
+  expect(Object.keys(pids).sort()).toEqual(processes.sort());
   launcher.kill('SIGKILL');
   await once(launcher, 'exit');
-  expect(await alive(Object.values(pids))).toHaveLength(5);
+  expect(await alive(Object.values(pids))).toHaveLength(processes.length);
   await tool('down.ts');
   expect(await alive(Object.values(pids))).toEqual([]);
 }, 180_000);

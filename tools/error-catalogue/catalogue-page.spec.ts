@@ -10,6 +10,7 @@ const unreachable: CataloguedError = {
   retryable: false,
   title: 'The handset is unreachable',
   remedy: 'Use another channel.',
+  runbook: 'docs/runbooks/twilio/30003.md',
 };
 const busy: CataloguedError = {
   ...unreachable,
@@ -17,6 +18,7 @@ const busy: CataloguedError = {
   class: 'rate',
   retryable: true,
   title: 'Too many requests',
+  runbook: 'https://www.twilio.com/docs/api/errors/20429',
 };
 const runbook = `# 30003: The handset is unreachable
 
@@ -57,7 +59,27 @@ describe('runbookFaults', () => {
     ],
     ['a missing section', '30003.md', runbook.replace('**Fix.**', ''), ['30003.md: has no Fix']],
   ])('%s', (_label, name, content, faults) => {
-    expect(runbookFaults([unreachable, busy], new Map([[name, content]]))).toEqual(faults);
+    expect(
+      runbookFaults(
+        [unreachable, busy],
+        new Map([
+          ['30003.md', runbook],
+          [name, content],
+        ]),
+      ),
+    ).toEqual(faults);
+  });
+
+  it.each([
+    ['is missing where the catalogue leads to one', [unreachable, busy], new Map(), ['30003.md: is missing']],
+    [
+      'is one the catalogue does not lead to',
+      [{ ...unreachable, runbook: busy.runbook }],
+      new Map([['30003.md', runbook]]),
+      ['30003.md: is not in codesWithRunbook'],
+    ],
+  ])('tells that a runbook %s', (_label, errors, runbooks, faults) => {
+    expect(runbookFaults(errors, runbooks)).toEqual(faults);
   });
 });
 

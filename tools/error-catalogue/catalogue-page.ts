@@ -16,7 +16,8 @@ export function cataloguePage(errors: readonly CataloguedError[], runbooks: Runb
   return `# Twilio's error codes
 
 Generated from \`libs/twilio/src/error-catalogue.data.ts\` by \`tools/error-catalogue.ts\`: change that file, not this page.
-A failure on \`events.messaging.v1\` and in \`GET /v1/messages/:id\` carries code, class, title and remedy from here.
+A failure on \`events.messaging.v1\` and in \`GET /v1/messages/:id\` carries code, class, title, remedy and
+the path of the runbook from here; \`runbook\` is the URL of Twilio's page where there is none of ours.
 
 *Retryable* says that the same may succeed later, not when. A code that is not here is judged by its HTTP status: 429 is
 \`rate\`; 408, 425 and 5xx are \`retryable\`; 401, 403 and 404 are \`configuration\`; anything else is \`unknown\` and not sent again.
@@ -37,15 +38,21 @@ ${rows.join('\n')}
 `;
 }
 
-/** Runbooks about no code of the catalogue, under another title than its own, or with a section missing. */
+/** Runbooks about no code of the catalogue, under another title than its own, with a section missing, or that it does not lead to. */
 export function runbookFaults(errors: readonly CataloguedError[], runbooks: Runbooks): string[] {
   const headings = new Map(errors.map(({ code, title }) => [`${code}.md`, `# ${code}: ${title}\n`]));
-  return [...runbooks].flatMap(([name, content]) => {
+  const led = new Map(errors.map(({ code, runbook }) => [`${code}.md`, runbook?.endsWith(`/${code}.md`) === true]));
+  const missing = [...led]
+    .filter(([name, leads]) => leads && !runbooks.has(name))
+    .map(([name]) => `${name}: is missing`);
+  const wrong = [...runbooks].flatMap(([name, content]) => {
     const heading = headings.get(name);
     if (heading === undefined) return [`${name}: the catalogue has no such code`];
     return [
+      ...(led.get(name) ? [] : [`${name}: is not in codesWithRunbook`]),
       ...(content.startsWith(heading) ? [] : [`${name}: does not begin with "${heading.trim()}"`]),
       ...sections.filter((section) => !content.includes(`\n**${section}.**`)).map((one) => `${name}: has no ${one}`),
     ];
   });
+  return [...missing, ...wrong];
 }

@@ -87,6 +87,11 @@ describe('manifestFaults', () => {
       'selector does not match its own pods',
     ],
     ['a Secret that is not there', [deployment({ container: { env: secretEnv } })], 'Secret db is not in this overlay'],
+    [
+      'a claim that is not there',
+      [deployment({ pod: { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] } })],
+      'PersistentVolumeClaim data is not in this overlay',
+    ],
     ['a Service without pods', [deployment(), service({ selector: { app: 'other' } })], 'Service/m: selects no pod'],
     [
       'a Service of another port',

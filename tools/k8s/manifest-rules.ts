@@ -37,7 +37,12 @@ interface PodSpec {
   securityContext?: { runAsNonRoot?: boolean; seccompProfile?: { type?: string } };
   containers: Container[];
   initContainers?: Container[];
-  volumes?: { name: string; secret?: { secretName: string }; configMap?: { name: string } }[];
+  volumes?: {
+    name: string;
+    secret?: { secretName: string };
+    configMap?: { name: string };
+    persistentVolumeClaim?: { claimName: string };
+  }[];
 }
 
 interface Workload {
@@ -148,6 +153,10 @@ function referenceFaults({ title, pod }: Workload, resources: readonly Resource[
     ...env.map(({ valueFrom }): [string, string | undefined] => ['Secret', valueFrom?.['secretKeyRef']?.name]),
     ...(pod.volumes ?? []).map(({ secret }): [string, string | undefined] => ['Secret', secret?.secretName]),
     ...(pod.volumes ?? []).map(({ configMap }): [string, string | undefined] => ['ConfigMap', configMap?.name]),
+    ...(pod.volumes ?? []).map(({ persistentVolumeClaim }): [string, string | undefined] => [
+      'PersistentVolumeClaim',
+      persistentVolumeClaim?.claimName,
+    ]),
   ];
   return wanted.flatMap(([kind, name]) =>
     name === undefined || has(kind, name) ? [] : [`${title}: ${kind} ${name} is not in this overlay`],

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { stringify } from 'yaml';
 
 export interface LocalTenant {
@@ -22,11 +22,13 @@ const messagingServiceSid = 'MG00000000000000000000000000000001';
 const senders = ['+14155550100'];
 
 /** The tenant `demo` of local runs, whose provider is the simulator at `simulatorUrl`; new secrets at every call. */
-export function localTenant(simulatorUrl: string): LocalTenant {
+export function localTenant(simulatorUrl: string, fields: Readonly<Record<string, unknown>> = {}): LocalTenant {
   const secret = (bytes = 24) => randomBytes(bytes).toString('base64url');
   const apiKeySecret = secret();
   const authToken = randomBytes(16).toString('hex');
   const tokens = { admin: `sb_admin_${secret()}`, send: `sb_send_${secret()}`, read: `sb_read_${secret()}` };
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const sendgridKey = publicKey.export({ format: 'der', type: 'spki' }).toString('base64');
   const apiToken = (name: keyof typeof tokens, scopes: string[]) => ({
     name,
     sha256: createHash('sha256').update(tokens[name]).digest('hex'),
@@ -40,17 +42,20 @@ export function localTenant(simulatorUrl: string): LocalTenant {
       authTokens: ['env:DEMO_TWILIO_AUTH_TOKEN'],
       baseUrl: simulatorUrl,
     },
+    sendgrid: { eventPublicKeys: [sendgridKey], inboundParse: { publicKeys: [sendgridKey] } },
     senders,
     messagingServices: { default: messagingServiceSid },
     defaultMessagingService: 'default',
     defaultSender: senders[0],
     apiTokens: [apiToken('admin', ['admin', 'send', 'read']), apiToken('send', ['send']), apiToken('read', ['read'])],
+    ...fields,
   };
   const account = {
     accountSid,
     apiKeySid,
     apiKeySecret,
     authToken,
+    sendgridPrivateKey: privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
     senders,
     messagingServices: { [messagingServiceSid]: senders },
   };

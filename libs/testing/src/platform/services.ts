@@ -14,6 +14,8 @@ export interface Surroundings {
 
 export interface ServiceDefinition {
   readonly name: string;
+  /** The app it runs; the one of its name by default. */
+  readonly app?: string;
   readonly port: number;
   /** Moves it to another port. */
   readonly portVariable: string;
@@ -42,6 +44,7 @@ export const services: readonly ServiceDefinition[] = [
     env: ({ simulatorAccounts, publicBaseUrls }) => ({
       SIM_ACCOUNTS: simulatorAccounts,
       SIM_INBOUND_URL: `${publicBaseUrls['webhook-ingest']}/twilio/sms/inbound`,
+      SIM_CALLBACKS_URL: publicBaseUrls['webhook-ingest'],
     }),
   },
   {
@@ -63,3 +66,14 @@ export const services: readonly ServiceDefinition[] = [
     env: (surroundings) => ({ ...common(surroundings), DATABASE_URL: surroundings.databases['messaging'] }),
   },
 ];
+
+/** The services, and so many processes in all of those named here: `messaging-svc`, `messaging-svc-2`, … on one database. */
+export function withReplicas(replicas: Readonly<Record<string, number>> = {}): ServiceDefinition[] {
+  return services.flatMap((service) => [
+    service,
+    ...Array.from({ length: (replicas[service.name] ?? 1) - 1 }, (_, index): ServiceDefinition => {
+      const { database: _migratedOnce, ...rest } = service;
+      return { ...rest, name: `${service.name}-${index + 2}`, app: service.name };
+    }),
+  ]);
+}

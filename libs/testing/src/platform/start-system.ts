@@ -5,8 +5,8 @@ import pg from 'pg';
 import { startKafka, type KafkaHandle } from './kafka.ts';
 import { freePort } from './ports.ts';
 import { RunRecord } from './run-record.ts';
-import { services } from './services.ts';
-import { launchSystem, repository, type System } from './system.ts';
+import { withReplicas } from './services.ts';
+import { launchSystem, repository, type System, type SystemOptions } from './system.ts';
 
 export interface TestSystem extends System {
   /** A broker of its own: topics have fixed names, so systems that shared one would hear each other. */
@@ -15,16 +15,13 @@ export interface TestSystem extends System {
   readonly logs: string;
 }
 
-export interface TestSystemOptions {
-  /** Further environment for every service. */
-  readonly env?: Readonly<Record<string, string>>;
-}
+export type TestSystemOptions = Pick<SystemOptions, 'env' | 'replicas' | 'tenant'>;
 
 /**
  * The whole system for an e2e spec: the built apps as processes on free ports, with a broker of their own and fresh
  * databases on the Postgres at DATABASE_URL. Needs `nx run-many -t build` first; `make test` does that.
  */
-export async function startSystem({ env }: TestSystemOptions = {}): Promise<TestSystem> {
+export async function startSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
   const server = process.env['DATABASE_URL'];
   if (!server)
     throw new Error('DATABASE_URL is not set: run `make test`, which starts a Postgres, or point it at one.');
@@ -39,6 +36,7 @@ export async function startSystem({ env }: TestSystemOptions = {}): Promise<Test
     logFile: path.join(logs, 'kafka.log'),
     onStart: (child) => record.add('kafka', child.pid),
   });
+  const services = withReplicas(options.replicas);
   const ports = new Map<string, number>();
   for (const { name } of services) ports.set(name, await freePort());
   const databaseName = (database: string) => `${database}_${id}`;
@@ -58,7 +56,7 @@ export async function startSystem({ env }: TestSystemOptions = {}): Promise<Test
       directory,
       portOf: ({ name }) => ports.get(name) ?? 0,
       databaseName,
-      env,
+      ...options,
     });
     return {
       kafka,

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { databaseUrl } from '../test-database.ts';
 import { localTenant } from './local-tenant.ts';
 import { RunRecord, writeAtomically } from './run-record.ts';
-import { services, simulator, type ServiceDefinition, type Surroundings } from './services.ts';
+import { simulator, type ServiceDefinition, type Surroundings, withReplicas } from './services.ts';
 import { supervise, type Supervised } from './supervisor.ts';
 
 const run = promisify(execFile);
@@ -43,6 +43,10 @@ export interface SystemOptions {
   readonly databaseName?: (database: string) => string;
   /** Further environment for every service. */
   readonly env?: Readonly<Record<string, string>>;
+  /** How many processes of a service; one by default. */
+  readonly replicas?: Readonly<Record<string, number>>;
+  /** Further fields of the tenant `demo` in the tenant file. */
+  readonly tenant?: Readonly<Record<string, unknown>>;
   /** Gives up the start. */
   readonly signal?: AbortSignal;
   /** Wraps each step, to show it. */
@@ -68,11 +72,12 @@ export async function launchSystem(options: SystemOptions): Promise<System> {
   const { directory, brokers, portOf, onLine, onChange } = options;
   const step = options.step ?? ((_name, work) => work());
   const logs = path.join(directory, 'logs');
+  const services = withReplicas(options.replicas);
   const record = new RunRecord(path.join(directory, 'pids'));
   const urlOf = (service: ServiceDefinition) => `http://127.0.0.1:${portOf(service)}`;
   const named = (all: readonly ServiceDefinition[]) => Object.fromEntries(all.map((one) => [one.name, urlOf(one)]));
   const simulatorUrl = named(services)[simulator] ?? '';
-  const tenant = localTenant(simulatorUrl);
+  const tenant = localTenant(simulatorUrl, options.tenant);
   const owners = services.flatMap((service) => (service.database ? [{ ...service, database: service.database }] : []));
   const databaseName = options.databaseName ?? ((database) => database);
   const surroundings: Surroundings = {
@@ -118,7 +123,7 @@ export async function launchSystem(options: SystemOptions): Promise<System> {
     const process = await supervise({
       name: service.name,
       command: globalThis.process.execPath,
-      args: ['--enable-source-maps', `apps/${service.name}/dist/main.js`],
+      args: ['--enable-source-maps', `apps/${service.app ?? service.name}/dist/main.js`],
       cwd: repository,
       env: envOf(service),
       logFile: path.join(logs, `${service.name}.log`),
