@@ -31,7 +31,7 @@ it('docs/operations.md names only metrics that exist', () => {
   expect(metrics.filter((name) => !code.includes(`'${name}'`))).toEqual([]);
 });
 
-it.each(['docs/operations.md', 'CONTRIBUTING.md', ...globSync('docs/{runbooks,adr}/*.md', { cwd: root })])(
+it.each(globSync(['*.md', 'docs/**/*.md', '{apps,libs}/*/README.md'], { cwd: root }))(
   '%s links to files that exist',
   (page) => {
     const links = [...read(page).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target = '']) =>

@@ -14,7 +14,7 @@ import { LOGGER } from '@signalbox/service';
 import { createLogger, startTelemetry } from '@signalbox/telemetry';
 import { loadTenants, TenantDirectory } from '@signalbox/tenants';
 import type * as Acceptance from '../../apps/messaging-svc/src/acceptance/acceptance.handler.ts';
-import type * as Acceptors from '../../apps/messaging-svc/src/acceptance/acceptance.ts';
+import type * as Acceptors from '../../apps/messaging-svc/src/acceptance/acceptor.ts';
 import type * as Config from '../../apps/messaging-svc/src/config.ts';
 import type * as Prices from '../../apps/messaging-svc/src/content/prices.ts';
 import type * as Delivery from '../../apps/messaging-svc/src/delivery/delivery.handler.ts';
@@ -26,7 +26,7 @@ import { Meter } from './meter.ts';
 // The built ones: Node does not run decorators.
 const built = async <Exports>(name: string) => (await import(`../../apps/messaging-svc/dist/${name}.js`)) as Exports;
 const { AcceptanceHandler } = await built<typeof Acceptance>('acceptance/acceptance.handler');
-const { Acceptor } = await built<typeof Acceptors>('acceptance/acceptance');
+const { Acceptor } = await built<typeof Acceptors>('acceptance/acceptor');
 const { CONFIG, messagingConfig } = await built<typeof Config>('config');
 const { PRICES } = await built<typeof Prices>('content/prices');
 const { DeliveryHandler } = await built<typeof Delivery>('delivery/delivery.handler');

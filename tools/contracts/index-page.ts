@@ -1,8 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { deadLetterRetentionMs, deadLetterTopic, type Topic } from '../../libs/contracts/src/index.ts';
 import { exampleHeaders, exampleOf } from './asyncapi.ts';
 import { type JsonSchema } from './json-schemas.ts';
 
 const day = 24 * 60 * 60 * 1000;
+
+/** A file of its own, so that it can be run. */
+const example = readFileSync(join(import.meta.dirname, 'example.py'), 'utf8').trim();
 
 /** `docs/contracts/README.md`: what a product team reads before it looks into a schema. */
 export function indexPage(topics: readonly Topic[], schemas: ReadonlyMap<string, JsonSchema>): string {
@@ -20,6 +25,49 @@ ${topics.map(topicRow).join('\n')}
 
 Each has a dead-letter topic, \`${deadLetterTopic({ name: '<topic>' })}\`, with as many partitions, kept ${deadLetterRetentionMs / day} days: the record byte for
 byte, and why it could not be handled in \`sb_dlq_*\` headers.
+
+## From any language
+
+**Send.** One record per request on the topic of its command:
+
+| part | what it has to be |
+| --- | --- |
+| key | UTF-8, \`<tenant>:<to>\`, with \`to\` as the request has it; the same for a cancel, so that it comes after its send |
+| value | JSON that fits the schema of its type, UTF-8, 1 MB at most |
+| headers | UTF-8: \`ce_id\` (new for each record), \`ce_source\` (your service), \`ce_type\`; \`ce_specversion: 1.0\`, \`content-type\`, \`ce_time\` for others' tools; \`traceparent\` if you trace |
+| partition | by murmur2 of the key, as Java and kafka-python do by default; with librdkafka (Go, .NET, Python's confluent-kafka) set \`partitioner=murmur2_random\`. Only the order of what is said under one key hangs on it, and only where several producers share it |
+| producer | \`acks=all\`, idempotent; compression none, gzip, snappy, lz4 or zstd |
+
+**Once.** A request is known by tenant and \`idempotencyKey\`, however often it is published and whatever its \`ce_id\`. So on
+any error or time-out of the producer publish it again, as it was. Another request under a known key is not sent: over HTTP
+the answer is 422, over Kafka it goes to the dead letters.
+
+**When something is wrong** with a request you hear of it in one of two places:
+
+| what | where |
+| --- | --- |
+| it fits the schema and cannot be sent: not a phone number, a sender that is not yours, opted out, expired, … | an event, \`state: rejected\` or \`failed\`, with \`error.code\` and \`error.remedy\` |
+| it breaks the contract: no JSON, a header or field missing or wrong, an unknown \`ce_type\` or tenant, a reused key | \`commands.messaging.v1.dlq\`, with the reason in \`sb_dlq_reason\`; no message exists, so **no event comes** |
+
+Validate against the schema in your tests. Whoever runs Signalbox is alerted of dead letters and finds yours by \`ce_source\`; with
+read access to the topic you can watch for them yourself. After the mistake is mended, publish it anew, under the same key
+where it had one of its own. A request without any event has not been read (consumer lag) or stands there.
+
+**Follow.** All events of a message have its id as key, so they are in one partition, in order, and \`sequence\` counts
+them from 1. What you correlate by is \`idempotencyKey\` and \`metadata\`.
+
+- Read with \`isolation_level=read_committed\`: Java and kafka-python do not by default, and would show you batches that were
+  taken back and published again.
+- Delivery is at least once: skip an event whose \`sequence\` is not above the last one you have of that message
+  (\`messaging.message.received.v1\` has none: skip a \`ce_id\` you have). Commit the offset after your own work.
+- The topic carries the events of all tenants and of types to come: skip what is not yours or not known.
+- Ends are \`delivered\` (\`read\` may follow), \`undelivered\`, \`failed\`, \`rejected\`, \`canceled\`, \`expired\`.
+
+In Python, and much the same elsewhere:
+
+\`\`\`python
+${example}
+\`\`\`
 
 ## What may change
 

@@ -1,4 +1,5 @@
 import { domainConfig, milliseconds } from '@signalbox/domain-service';
+import { envBoolean } from '@signalbox/service';
 import { publicBaseUrlFault } from '@signalbox/twilio';
 import { z } from 'zod';
 
@@ -10,9 +11,8 @@ export const messagingConfig = domainConfig('messaging-svc')
       .min(1)
       .optional()
       .meta({ description: 'what messages cost; without it nothing is estimated' }),
-    MEDIA_ALLOW_PRIVATE: z
-      .enum(['true', 'false'])
-      .default('false')
+    MEDIA_ALLOW_PRIVATE: envBoolean
+      .default(false)
       .meta({ description: 'take media URLs without https or with private hosts; for local runs' }),
     PUBLIC_BASE_URL: z
       .string()

@@ -72,12 +72,12 @@ export const concurrencyLimit = gauge(
   ['tenant'],
 );
 
-export const suppressionChanges = counter(
+const suppressionChanges = counter(
   'signalbox_suppression_changes_total',
   'Recipients who opted out or in again, and by what',
   ['state', 'reason'],
 );
-export const messagesSuppressed = counter(
+const messagesSuppressed = counter(
   'signalbox_messages_suppressed_total',
   'Messages not sent because the recipient has opted out, by where it was noticed',
   ['stage'],

@@ -1,7 +1,7 @@
 import { topics } from '@signalbox/contracts';
 import { domainService } from '@signalbox/domain-service';
 import { AcceptanceHandler } from './acceptance/acceptance.handler.ts';
-import { Acceptor } from './acceptance/acceptance.ts';
+import { Acceptor } from './acceptance/acceptor.ts';
 import { Analytics } from './analytics/analytics.ts';
 import { AnalyticsController } from './analytics/analytics.controller.ts';
 import { CONFIG, messagingConfig } from './config.ts';

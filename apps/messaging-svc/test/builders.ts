@@ -2,6 +2,7 @@ import type { SendCommand } from '@signalbox/contracts';
 import type { Tenant, TenantDirectory } from '@signalbox/tenants';
 import type { Attempt } from '../src/dispatch/attempt.ts';
 import { noEstimate } from '../src/content/content.rules.ts';
+import { type MessagingConfig, messagingConfig } from '../src/config.ts';
 import type { DispatchPolicy } from '../src/dispatch/dispatch.rules.ts';
 import type { Message } from '../src/message/message.ts';
 import type { QuotaBook } from '../src/quota/quota.book.ts';
@@ -18,6 +19,16 @@ export const policy: DispatchPolicy = {
   giveUpAfterMs: 3_600_000,
   firstCheckMs: 300_000,
 };
+
+/** As a service in a hurry has it; what it would connect to is not there. */
+export function testConfig(changes: Partial<MessagingConfig> = {}): MessagingConfig {
+  const required = { DATABASE_URL: 'postgres://unused', KAFKA_BROKERS: 'unused:9092' };
+  const patience = { DISPATCH_POLL_MS: 20, RECONCILE_POLL_MS: 20, RETRY_BASE_MS: 1, RETRY_MAX_MS: 5 };
+  return {
+    ...messagingConfig.parse({ ...required, PUBLIC_BASE_URL: 'http://localhost', ...patience, IN_DOUBT_SETTLE_MS: 30 }),
+    ...changes,
+  };
+}
 
 export const tenant: Tenant = {
   name: 'demo',

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { addressRange } from '@signalbox/tenants';
 import { publicBaseUrlFault } from '@signalbox/twilio';
 import { z } from 'zod';
 
@@ -15,10 +15,6 @@ export const commaSeparatedList = (text = ''): string[] =>
 
 const commaSeparated = <Item extends z.ZodType<unknown, string>>(item: Item) =>
   z.string().default('').transform(commaSeparatedList).pipe(z.array(item));
-
-const addressRange = z
-  .string()
-  .refine((text) => isIP(text.split('/')[0] ?? '') !== 0, 'must be IP addresses or CIDR ranges');
 
 /** The environment of webhook-ingest, beside what every service and the Kafka client read. */
 export const ingestConfig = z.object({

@@ -8,12 +8,15 @@ export const tenantName = z
 
 export const timestamp = z.iso
   .datetime({ offset: true })
+  .refine(hasFourDigitYear, 'must be in the years 1 to 9999, in UTC')
   .meta({ description: 'RFC 3339', examples: ['2026-11-24T18:00:00.123Z'] });
 
 export const idempotencyKey = z
   .string()
   .min(1)
   .max(255)
+  // Stored otherwise than it was given, it would not be found again.
+  .refine((key) => key.isWellFormed() && !key.includes('\0'), 'must be Unicode text without U+0000')
   .meta({ description: 'Unique per tenant; a repeat is answered with what the first one made' });
 
 /** Free key-value pairs of the caller, handed back in every event. */
@@ -56,6 +59,12 @@ export const failure = z
       }),
   })
   .meta({ id: 'Failure', description: 'Why it failed, and what to do about it' });
+
+/** Beyond these, texts of times no longer sort as times do. */
+function hasFourDigitYear(text: string): boolean {
+  const year = new Date(text).getUTCFullYear();
+  return year >= 1 && year <= 9999;
+}
 
 function isTimeZone(name: string): boolean {
   try {

@@ -1,3 +1,4 @@
+import { envBoolean } from '@signalbox/service';
 import { z } from 'zod';
 
 /** A time of so many milliseconds, at least one. */
@@ -21,7 +22,7 @@ export function domainConfig(name: string) {
     KAFKA_BROKERS: z.string().min(1).meta({ description: 'host:port, comma-separated' }),
     KAFKA_GROUP_ID: z.string().min(1).default(name),
     TENANTS_FILE: z.string().min(1).default('config/tenants.yaml'),
-    MIGRATE_ON_START: z.enum(['true', 'false']).default('false'),
+    MIGRATE_ON_START: envBoolean.default(false),
   });
 }
 

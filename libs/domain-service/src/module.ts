@@ -53,7 +53,7 @@ export class FoundationModule implements OnApplicationBootstrap, OnApplicationSh
       poolSize: config.DATABASE_POOL_SIZE,
       onConnectionLost: (err) => logger.warn({ err }, 'an idle database connection was lost'),
     });
-    if (config.MIGRATE_ON_START === 'true') {
+    if (config.MIGRATE_ON_START) {
       const applied = await migrate(dataSource);
       if (applied.length > 0) logger.info({ applied }, 'database migrated');
     }

@@ -1,6 +1,7 @@
-import { Controller, Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Controller, Get, Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type EventOf, examples, topics } from '@signalbox/contracts';
+import { GroupCommitFull } from '@signalbox/group-commit';
 import { type Batch, createKafka, ensureTopics, OnBatch } from '@signalbox/kafka';
 import { Outbox, outboxMigration, run, type Transact, type Transaction } from '@signalbox/persistence';
 import { type RunningService, startService } from '@signalbox/service';
@@ -18,6 +19,11 @@ import { domainService } from './service.ts';
 class Handler {
   @OnBatch(topics.analyticsEvents)
   async take(_batch: Batch<EventOf<typeof topics.analyticsEvents>>, _tx: Transaction): Promise<void> {}
+
+  @Get('full')
+  full(): never {
+    throw new GroupCommitFull(1);
+  }
 }
 
 /** Work of the service's own, which at the end of it still needs the database. */
@@ -81,7 +87,7 @@ tenants:
       parts: () => ({ controllers, providers: [LastWork] }),
     });
 
-  it('migrates, is ready when database and consumer group are, publishes its outbox, and stops its own work first', async () => {
+  it('migrates, is ready when database and consumer group are, answers 503 when too many wait, publishes its outbox, and stops its own work first', async () => {
     service = await startService(definition([Handler]), env());
     await eventually(async () =>
       expect(await (await fetch(`${service?.url}/readyz`)).json()).toEqual({
@@ -89,6 +95,9 @@ tenants:
         checks: { postgres: 'ok', kafka: 'ok' },
       }),
     );
+    const full = await fetch(`${service.url}/full`);
+    expect([full.status, full.headers.get('retry-after')]).toEqual([503, '5']);
+
     const transact: Transact = service.app.get(TRANSACT);
     const type = 'analytics.anomaly.opened.v1';
     const event = { id: '1', source: '//spec', type, time: new Date().toISOString(), data: examples[type] };

@@ -1,6 +1,7 @@
 import { type DynamicModule, Module, type ModuleMetadata } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Topic } from '@signalbox/contracts';
+import { GroupCommitFull } from '@signalbox/group-commit';
 import { BatchTransport, EventProducer } from '@signalbox/kafka';
 import { isTransient, type MigrationClass, type Transact, type Transaction } from '@signalbox/persistence';
 import type { ServiceContext, ServiceOptions } from '@signalbox/service';
@@ -70,7 +71,8 @@ export function domainService<Schema extends DomainSchema>(
       });
       return [transport];
     },
-    http: { isTransient, ...options.http },
+    // More requests wait than there is room for: a matter of trying again, like a database that is away.
+    http: { isTransient: (error) => error instanceof GroupCommitFull || isTransient(error), ...options.http },
     ...(openapi && { openapi }),
   };
 }

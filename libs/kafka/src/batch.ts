@@ -40,20 +40,21 @@ export class Batch<E extends CloudEvent = CloudEvent> implements Iterable<BatchR
   }
 }
 
+type Place = Pick<BatchRecord, 'partition' | 'offset'>;
+
 /**
- * Thrown by a handler for a record it can never apply: that record is dead-lettered with the reason, and the rest of the
- * batch is tried again without it. The reason ends up in headers and logs, so it names fields and never repeats values.
+ * Thrown by a handler for records it can never apply: they are dead-lettered with the reason, and the rest of the batch is
+ * tried again without them. The reason ends up in headers and logs, so it names fields and never repeats values.
  */
 export class RejectRecord extends Error {
-  readonly partition: number;
-  readonly offset: string;
+  readonly records: readonly Place[];
   readonly reason: string;
 
-  constructor(record: Pick<BatchRecord, 'partition' | 'offset'>, reason: string) {
+  /** Several at once where one try finds several: each throw costs the rest of the batch another one. */
+  constructor(records: Place | readonly Place[], reason: string) {
     super(reason);
     this.name = 'RejectRecord';
-    this.partition = record.partition;
-    this.offset = record.offset;
+    this.records = [records].flat();
     this.reason = reason;
   }
 }

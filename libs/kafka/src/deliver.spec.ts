@@ -84,6 +84,19 @@ describe('deliver', () => {
     ]);
   });
 
+  it('leaves out all that one throw rejects, and tries the rest once', async () => {
+    const { applied, tries, dead } = await run(5, (batch) => {
+      const odd = batch.filter(({ offset }) => Number(offset) % 2 === 1);
+      if (odd.length > 0) throw new RejectRecord(odd, 'no such tenant');
+    });
+    expect(applied).toEqual(['0', '2', '4']);
+    expect(tries.map(({ size }) => size)).toEqual([5, 3]);
+    expect(dead.map(({ offset, attempts }) => [offset, attempts])).toEqual([
+      ['1', 1],
+      ['3', 1],
+    ]);
+  });
+
   it('takes the rejection of a record that is not in the batch for a bug of the handler', async () => {
     const { dead } = await run(1, () => {
       throw new RejectRecord({ partition: 0, offset: '99' }, 'stray');

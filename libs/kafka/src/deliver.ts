@@ -74,12 +74,13 @@ async function applyRun(run: Run, delivery: Delivery): Promise<{ rest: Run[]; gi
       return { rest: [], given };
     } catch (error) {
       if (error instanceof Interrupted) throw error;
-      const rejected = error instanceof RejectRecord ? records.find((record) => isSame(record, error)) : undefined;
-      const transient = !rejected && delivery.isTransient(error);
-      if (!rejected) failures++;
-      if (!rejected && !transient) faults++;
+      const rejected = error instanceof RejectRecord ? records.filter((record) => isAmong(error.records, record)) : [];
+      const isRejection = rejected.length > 0;
+      const transient = !isRejection && delivery.isTransient(error);
+      if (!isRejection) failures++;
+      if (!isRejection && !transient) faults++;
       const verdict = judge(delivery.policy, {
-        rejected: rejected !== undefined,
+        rejected: isRejection,
         transient,
         faults,
         isolating: run.isolating,
@@ -88,8 +89,10 @@ async function applyRun(run: Run, delivery: Delivery): Promise<{ rest: Run[]; gi
       delivery.onFailure({ error, verdict, records: records.length, attempt, waitMs });
       switch (verdict) {
         case 'reject':
-          if (rejected) given.push({ record: rejected, reason: (error as RejectRecord).reason, attempts: attempt });
-          records = records.filter((record) => record !== rejected);
+          for (const record of rejected) {
+            given.push({ record, reason: (error as RejectRecord).reason, attempts: attempt });
+          }
+          records = records.filter((record) => !rejected.includes(record));
           break;
         case 'retry':
           await delivery.wait(waitMs);
@@ -113,6 +116,6 @@ async function applyRun(run: Run, delivery: Delivery): Promise<{ rest: Run[]; gi
   return { rest: [], given };
 }
 
-function isSame(record: BatchRecord, { partition, offset }: RejectRecord): boolean {
-  return record.partition === partition && record.offset === offset;
+function isAmong(places: RejectRecord['records'], { partition, offset }: BatchRecord): boolean {
+  return places.some((place) => place.partition === partition && place.offset === offset);
 }

@@ -34,7 +34,7 @@ const levels: Partial<Record<logLevel, Level>> = {
 };
 
 /** kafkajs retries by itself most of what it logs as an error, so that is a warning here; what it gives up on is rejected to us. */
-export function levelOf(level: logLevel, message: string, fields: Record<string, unknown>): Level {
+function levelOf(level: logLevel, message: string, fields: Record<string, unknown>): Level {
   const said = `${message} ${typeof fields['error'] === 'string' ? fields['error'] : ''}`;
   if (expected.some((pattern) => pattern.test(said))) return 'debug';
   if (level === logLevel.ERROR && ('retryCount' in fields || 'retryTime' in fields)) return 'warn';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually, testDatabase, type TestDatabase } from '@signalbox/testing';
+import { connect, createServer, type Socket } from 'node:net';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { createDataSource, isTransient, onCommit, run, transactor, type Transaction } from './index.ts';
@@ -63,6 +64,37 @@ describe('a data source', () => {
     expect(isTransient(failure)).toBe(true);
     expect(await transact(async (tx) => (await run(tx, 'select 3 as three')).rows)).toEqual([{ three: 3 }]);
   });
+});
+
+describe('a database that vanishes without a word', () => {
+  it('is given up in time, so that the work fails as transient and goes on with a new connection', async () => {
+    const { hostname, port } = new URL(database.url);
+    const open: Socket[] = [];
+    const proxy = createServer((inner) => {
+      const outer = connect(Number(port), hostname);
+      for (const socket of [inner, outer]) socket.on('error', () => undefined);
+      inner.pipe(outer).pipe(inner);
+      open.push(inner, outer);
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const url = new URL(database.url);
+    url.host = `127.0.0.1:${(proxy.address() as { port: number }).port}`;
+    const far = await createDataSource({ url: url.href, applicationName: 'far', statementTimeoutMs: 100 }).initialize();
+    try {
+      const transact = transactor(far);
+      const failure = await transact(async (tx) => {
+        await tx.query('select 1');
+        for (const socket of open.splice(0)) socket.unpipe().pause();
+        await tx.query('select 2');
+      }).catch((error: unknown) => error);
+      expect(isTransient(failure)).toBe(true);
+      expect(await transact(async (tx) => (await run(tx, 'select 3 as three')).rows)).toEqual([{ three: 3 }]);
+    } finally {
+      await far.destroy();
+      for (const socket of open) socket.destroy();
+      proxy.close();
+    }
+  }, 30_000);
 });
 
 /** Drops the connection and waits until TypeORM knows: a statement sent before that fails in another way. */

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import type pg from 'pg';
 import { AbstractLogger, DataSource, type DataSourceOptions, type MigrationInterface, type MixedList } from 'typeorm';
 
@@ -26,12 +27,14 @@ class SilentLogger extends AbstractLogger {
 
 /** A data source on Postgres, not initialised yet. It never changes the schema: that is what `migrate` is for. */
 export function createDataSource(settings: DatabaseSettings): DataSource {
+  const statementTimeoutMs = settings.statementTimeoutMs ?? 30_000;
   const session: pg.PoolConfig = {
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
-    statement_timeout: settings.statementTimeoutMs ?? 30_000,
+    statement_timeout: statementTimeoutMs,
+    stream: () => impatientSocket(statementTimeoutMs + graceMs),
     // A transaction abandoned by a stuck process must not hold row locks against the other replicas.
     idle_in_transaction_session_timeout: 60_000,
   };
@@ -52,12 +55,29 @@ export function createDataSource(settings: DatabaseSettings): DataSource {
   });
 }
 
+/** For a canceled statement's error to arrive. */
+const graceMs = 5_000;
+
+/**
+ * A server that vanishes without a word (its machine died, the network is cut) would be waited for until the kernel gives up,
+ * a quarter of an hour. It ends every statement in time, so one that stays silent for longer is gone; an idle connection is
+ * closed by the pool before that.
+ */
+function impatientSocket(silenceMs: number): Socket {
+  const socket = new Socket();
+  return socket.setTimeout(silenceMs, () => {
+    socket.destroy(Object.assign(new Error('no answer from the database'), { code: 'ETIMEDOUT' }));
+  });
+}
+
 /** How to open a session of one's own, outside the pool, on the database of `dataSource`. */
 export function sessionConfig(dataSource: DataSource, purpose: string): pg.ClientConfig {
   const options = dataSource.options;
   if (options.type !== 'postgres' || !options.url) throw new TypeError('the data source is not from createDataSource');
   return {
     ...(options.extra as pg.ClientConfig),
+    // It may have nothing to say for long, and sets time limits of its own.
+    stream: undefined,
     connectionString: options.url,
     application_name: `${options.applicationName ?? 'signalbox'} ${purpose}`,
   };

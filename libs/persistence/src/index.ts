@@ -9,3 +9,4 @@ export { EventTooLarge, Outbox, type OutgoingEvent } from './outbox.ts';
 export { OutboxRelay, type OutboxRelayOptions, type RelayLogger } from './outbox-relay.ts';
 export { onCommit, run, runPrepared, transactor, type Transact, type Transaction } from './transaction.ts';
 export { isTransient } from './transient.ts';
+export { type Write, writeAll } from './write.ts';

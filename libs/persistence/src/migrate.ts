@@ -43,6 +43,7 @@ async function applyPending(dataSource: DataSource): Promise<string[]> {
       ...(dataSource.options.extra as object),
       max: 2,
       statement_timeout: 0,
+      stream: undefined,
       idle_in_transaction_session_timeout: 0,
     },
   });

@@ -33,7 +33,7 @@ export function sampleBacklog(
 }
 
 /** Counts the rows only up to a limit; beyond it Postgres's running estimate is good enough and costs nothing. */
-export async function readBacklog(dataSource: DataSource): Promise<{ pending: number; oldestSeconds: number }> {
+async function readBacklog(dataSource: DataSource): Promise<{ pending: number; oldestSeconds: number }> {
   const [row] = await dataSource.query<[{ pending: string; oldest: string }]>(
     `select case when counted < $1 then counted
                  else greatest(counted, pg_stat_get_live_tuples('outbox'::regclass)) end as pending,

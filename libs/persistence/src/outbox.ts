@@ -2,11 +2,7 @@ import { context, propagation } from '@opentelemetry/api';
 import { toHeaders, type CloudEvent } from '@signalbox/contracts';
 import { columns } from './columns.ts';
 import { runPrepared, type Transaction } from './transaction.ts';
-
-export interface OutboxWrite {
-  readonly sql: string;
-  readonly parameters: readonly unknown[];
-}
+import type { Write } from './write.ts';
 
 export interface OutgoingEvent {
   readonly topic: string;
@@ -41,8 +37,8 @@ export class Outbox {
     if (write) await runPrepared(tx, write.sql, write.parameters);
   }
 
-  /** What `append` would run, given the number of its first parameter, to be a part of a larger statement. */
-  write(events: readonly OutgoingEvent[]): ((firstParameter: number) => OutboxWrite) | undefined {
+  /** What `append` would run, to be a part of a larger statement: see `writeAll`. */
+  write(events: readonly OutgoingEvent[]): Write {
     if (events.length === 0) return undefined;
     const rows = columns(events, { topic: 'text', key: 'text', headers: 'jsonb', value: 'text' }, toRow);
     return (first) => ({

@@ -9,7 +9,7 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { ApiBearerAuth } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemException } from './problem.ts';
 
 /** What an API token may do; `admin` implies the others. */
@@ -59,6 +59,8 @@ export class ApiTokenGuard implements CanActivate {
       throw refusal(403, `The token needs the scope ${scopes.join(' or ')}`, challenge);
     }
     request.tokenHolder = holder;
+    // What a token opens is a tenant's, and names people: no browser or proxy is to keep it.
+    void context.switchToHttp().getResponse<FastifyReply>().header('cache-control', 'no-store');
     return true;
   }
 }

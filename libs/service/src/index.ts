@@ -1,5 +1,6 @@
 export * from './auth.ts';
 export * from './config.ts';
+export { cursorParameter, type TimeAndId, writeCursor } from './cursor.ts';
 export * from './health.ts';
 export type { HttpOptions } from './http-server.ts';
 export * from './idempotency.ts';

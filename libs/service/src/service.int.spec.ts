@@ -211,6 +211,7 @@ describe('a service', () => {
       const answer = await call(path, { headers: authorization ? { authorization } : {} });
       expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([status, challenge]);
       if (status >= 400) expect(answer.type).toBe('application/problem+json');
+      else expect(answer.headers.get('cache-control')).toBe('no-store');
     });
   });
 

@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, type Metric, collectDefaultMetrics, register
 export type { Counter, Gauge, Histogram } from 'prom-client';
 
 /** Seconds, for calls inside the cluster and to providers: 1 ms to 30 s. */
-export const latencyBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const latencyBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** The counter of this name, made on first use. Names: `signalbox_<what>_total`. Labels must have few values. */
 export function counter<L extends string>(name: string, help: string, labels: readonly L[] = []): Counter<L> {

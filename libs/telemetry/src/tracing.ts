@@ -209,13 +209,13 @@ export function inContext<R>(active: Context, fn: () => R): R {
   return context.with(active, fn);
 }
 
-export function endWithError(span: Span, error: unknown): void {
+function endWithError(span: Span, error: unknown): void {
   recordError(span, error);
   span.end();
 }
 
 /** Marks a span as failed, by the error's type and code. */
-export function recordError(span: Span, error: unknown): void {
+function recordError(span: Span, error: unknown): void {
   if (!span.isRecording()) return;
   const type = isError(error) ? error.name : typeof error;
   const code = isError(error) ? (error as { code?: unknown }).code : undefined;

@@ -156,6 +156,25 @@ describe('loadTenants', () => {
       ['tenants.1.sendgrid.eventPublicKeys.0: public key is already used at tenants.0.sendgrid.eventPublicKeys.0'],
     ],
     [
+      'one key of inbound email for two tenants',
+      file(
+        tenantYaml({ extra: `sendgrid: { inboundParse: { publicKeys: ['${publicKey}'] } }` }),
+        tenantYaml({ name: 'b', account: '4', extra: `sendgrid: { inboundParse: { publicKeys: ['${publicKey}'] } }` }),
+      ),
+      [
+        'tenants.1.sendgrid.inboundParse.publicKeys.0: public key is already used at tenants.0.sendgrid.inboundParse.publicKeys.0',
+      ],
+    ],
+    [
+      'one secret path for two tenants',
+      file(
+        tenantYaml({ extra: 'sendgrid: { inboundParse: { secretPath: env:AUTH } }' }),
+        tenantYaml({ name: 'b', account: '4', extra: 'sendgrid: { inboundParse: { secretPath: env:AUTH } }' }),
+        tenantYaml({ name: 'c', account: '5', extra: 'sendgrid: { inboundParse: { secretPath: env:API_SECRET } }' }),
+      ),
+      ['tenants.1.sendgrid.inboundParse.secretPath: is that of tenants.0, they have to differ'],
+    ],
+    [
       'a public key that is none',
       file(tenantYaml({ extra: 'sendgrid: { eventPublicKeys: [MFkw] }' })),
       ['tenants.0.sendgrid.eventPublicKeys.0: must be a P-256 public key, PEM or base64 as SendGrid shows it'],

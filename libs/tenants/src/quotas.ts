@@ -1,3 +1,4 @@
+import { timeZone } from '@signalbox/contracts';
 import { z } from 'zod';
 
 /** One budget of sends. All parts are optional; what is not set is not limited. */
@@ -21,9 +22,7 @@ export const quotaLimits = z
       .min(0)
       .nullish()
       .meta({ description: 'How many of dailyCap are kept for the critical lane; default none' }),
-    timeZone: z
-      .string()
-      .refine(isTimeZone, 'must be an IANA time zone, e.g. America/Los_Angeles')
+    timeZone: timeZone
       .nullish()
       .meta({ description: "Whose midnight begins the cap's day, e.g. America/Los_Angeles for T-Mobile; default UTC" }),
   })
@@ -55,12 +54,3 @@ export const tenantQuotas = z.strictObject({
 
 export type QuotaLimits = z.output<typeof quotaLimits>;
 export type TenantQuotas = z.output<typeof tenantQuotas>;
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -30,7 +30,7 @@ const oneOrTwo = <Item extends z.ZodType>(item: Item) =>
   z.array(item).min(1).max(2, 'at most two: the current one and, during a rotation, the other');
 
 /** CIDR, or a single address. */
-const addressRange = z.string().refine((text) => {
+export const addressRange = z.string().refine((text) => {
   const [address = '', bits, ...rest] = text.split('/');
   const version = isIP(address);
   if (version === 0 || rest.length > 0) return false;
@@ -154,6 +154,16 @@ export const tenantFile = z
         })),
       ),
     );
+    // Whose an email is, is told by the key alone.
+    unique(
+      'public key',
+      tenants.flatMap(({ sendgrid }, i) =>
+        (sendgrid?.inboundParse?.publicKeys ?? []).map((value, j) => ({
+          value,
+          path: ['tenants', i, 'sendgrid', 'inboundParse', 'publicKeys', j],
+        })),
+      ),
+    );
     unique(
       'token',
       tenants.flatMap(({ apiTokens }, i) =>
@@ -163,7 +173,6 @@ export const tenantFile = z
   });
 
 export type Scope = (typeof scopes)[number];
-export type ApiToken = Readonly<z.output<typeof apiToken>>;
 
 /** One tenant with its secrets resolved; the same object over a reload that does not change it. */
 export type Tenant = z.output<typeof tenant>;

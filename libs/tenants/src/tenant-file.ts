@@ -79,8 +79,20 @@ export async function readTenantFile(file: string, env: NodeJS.ProcessEnv): Prom
       };
     }),
   );
+  faults.push(...sharedSecretPaths(tenants));
   if (faults.length > 0) throw new TenantFileError(file, faults);
   return { tenants, directories };
+}
+
+/** Whose an email is, is told by the secret path alone; whether two are the same, only once they are resolved. */
+function sharedSecretPaths(tenants: readonly Tenant[]): string[] {
+  const paths = tenants.map(({ sendgrid }) => sendgrid?.inboundParse?.secretPath);
+  return paths.flatMap((path, i) => {
+    const first = paths.indexOf(path);
+    return !path || first === i
+      ? []
+      : [`tenants.${i}.sendgrid.inboundParse.secretPath: is that of tenants.${first}, they have to differ`];
+  });
 }
 
 async function readYaml(file: string): Promise<unknown> {

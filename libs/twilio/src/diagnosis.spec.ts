@@ -38,4 +38,17 @@ describe('diagnoseSignature', () => {
     expect(diagnose(url, 'guessed')).toEqual({ cause: 'forged' });
     expect(diagnose('https://evil.example.com/')).toEqual({ cause: 'forged' });
   });
+
+  it('is given up where the body makes it dear, because anybody can ask for one', () => {
+    const signedUrl = url.replace('https', 'http');
+    const ofBody = (size: number) => {
+      const params = { Body: 'x'.repeat(size) };
+      return diagnoseSignature(
+        { url, params, signature: sign({ url: signedUrl, params, authToken: 'ours' }), authTokens: ['ours'] },
+        { otherUrls: [], otherSecrets: Array.from({ length: 40 }, (_, index) => `secret-${index}`) },
+      );
+    };
+    expect(ofBody(1_600)).toEqual({ cause: 'url_mismatch', signedUrl });
+    expect(ofBody(250_000)).toEqual({ cause: 'forged' });
+  });
 });

@@ -4,7 +4,7 @@ import { toE164 } from '@signalbox/twilio';
 import { channelOf, contentFault, type ContentContext, estimate } from '../content/content.rules.ts';
 import { type LastInbound, windowFault } from '../content/whatsapp.rules.ts';
 import { deadline } from '../fallback/fallback.rules.ts';
-import { fallbackAfter, type Message, remark, type StateChange, type Step } from '../message/message.ts';
+import { begin, type Message, move, rejectNew, remark, type Step } from '../message/message.ts';
 import { release } from '../schedule/quiet-hours.rules.ts';
 import { alwaysQuiet, expiresInQuietHours, quietRemark } from '../schedule/release.rules.ts';
 import { senderFault } from '../senders/senders.rules.ts';
@@ -68,35 +68,30 @@ export function accept(command: SendCommand, context: AcceptanceContext): Step {
     updatedAt: at,
   };
 
-  if (!recipient.ok) return rejected(message, invalidRecipient(recipient.reason), at);
-  if (sender.error) return rejected(message, sender.error, at);
-  if (message.expiresAt !== null && message.expiresAt <= at) return rejected(message, alreadyExpired, at);
+  if (!recipient.ok) return rejectNew(message, invalidRecipient(recipient.reason));
+  if (sender.error) return rejectNew(message, sender.error);
+  if (message.expiresAt !== null && message.expiresAt <= at) return rejectNew(message, alreadyExpired);
 
   const fault = contentFault(channel, command, message.estimate, content) ?? senderFault(message, tenant);
-  if (fault) return rejected(message, fault, at);
+  if (fault) return rejectNew(message, fault);
 
   const scheduled = message.sendAt !== null && message.sendAt > at;
   const wanted = scheduled && message.sendAt !== null ? new Date(message.sendAt) : context.now;
   const free = release(message, wanted, tenant.quietHours);
-  if (free.kind === 'never') return rejected(message, alwaysQuiet, at);
+  if (free.kind === 'never') return rejectNew(message, alwaysQuiet);
   const dueAt = free.time.toISOString();
   const held = free.time > wanted;
   if (held && message.expiresAt !== null && message.expiresAt <= dueAt) {
-    return rejected(message, expiresInQuietHours, at);
+    return rejectNew(message, expiresInQuietHours);
   }
   // The person may write to us before a later time; dispatch looks again.
   const closed = free.time > context.now ? undefined : windowFault(message, context.lastInbound, context.now);
-  if (closed) return rejected(message, closed, at);
+  if (closed) return rejectNew(message, closed);
 
-  const next = scheduled ? 'scheduled' : 'queued';
-  const step: Step = {
-    before: null,
-    message: { ...message, state: next, sequence: 2, dueAt, fallbackAt: deadline(message, free.time) },
-    changes: [
-      { sequence: 1, from: null, to: 'accepted', at, error: null },
-      { sequence: 2, from: 'accepted', to: next, at, error: null },
-    ],
-  };
+  const step = move(begin(message), scheduled ? 'scheduled' : 'queued', at, {
+    dueAt,
+    fallbackAt: deadline(message, free.time),
+  });
   return held ? remark(step, quietRemark(at, dueAt, free.zones)) : step;
 }
 
@@ -129,13 +124,6 @@ function onChannel(sender: string, channel: SendCommand['channel']): string {
 }
 
 const noSender: Sender = { from: null, messagingServiceSid: null };
-
-/** A new message that is over before it began. */
-export function rejected(message: Message, error: Failure, at: string): Step {
-  const change: StateChange = { sequence: 1, from: null, to: 'rejected', at, error };
-  const fallbackAt = fallbackAfter(message, change, at);
-  return { before: null, message: { ...message, state: 'rejected', error, fallbackAt }, changes: [change] };
-}
 
 function toUtc(time: string | null | undefined): string | null {
   return time ? new Date(time).toISOString() : null;

@@ -2,7 +2,7 @@ import { Controller, Inject } from '@nestjs/common';
 import { type CancelCommand, type EventOf, type SendCommand, topics } from '@signalbox/contracts';
 import { type Batch, OnBatch, RejectRecord } from '@signalbox/kafka';
 import { failpoints, onCommit, type Transaction } from '@signalbox/persistence';
-import { Acceptor, type SendAsked } from './acceptance.ts';
+import { Acceptor, type SendAsked } from './acceptor.ts';
 import { cancelAll } from './cancel.ts';
 
 type Command = EventOf<typeof topics.messagingCommands>;
@@ -18,20 +18,25 @@ export class AcceptanceHandler {
   /** Sends before cancels: in one batch a cancel can only be meant for a send that stands before it or that it overtook. */
   @OnBatch(topics.messagingCommands)
   async takeCommands(batch: Batch<Command>, tx: Transaction): Promise<void> {
+    const strangers = batch.filter(({ event }) => !this.#acceptor.knows(event.data.tenant));
+    if (strangers.length > 0) throw new RejectRecord(strangers, 'tenant: not in the tenant file');
+
     const sends: SendAsked[] = [];
     const cancels: CancelCommand[] = [];
-    for (const record of batch) {
-      const { event } = record;
-      if (!this.#acceptor.knows(event.data.tenant)) {
-        throw new RejectRecord(record, 'tenant: not in the tenant file');
-      }
+    for (const { event } of batch) {
       if (event.type === 'messaging.send.v1') {
         sends.push({ command: event.data satisfies SendCommand, traceparent: event.traceparent });
       } else {
         cancels.push(event.data);
       }
     }
-    await this.#acceptor.accept(tx, sends);
+    const results = await this.#acceptor.accept(tx, sends);
+    // Over Kafka nobody waits for an answer, and a request that is dropped must be found somewhere.
+    const conflicts = batch
+      .filter(({ event }) => event.type === 'messaging.send.v1')
+      .filter((_record, index) => results[index]?.result === 'conflict');
+    if (conflicts.length > 0) throw new RejectRecord(conflicts, 'idempotencyKey: belongs to another request');
+
     if (cancels.length > 0) await cancelAll(tx, cancels, new Date());
     onCommit(tx, () => failpoints.reached('acceptance.committed'));
   }

@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Batch } from '@signalbox/kafka';
 import type { TenantDirectory } from '@signalbox/tenants';
 import { command, noQuotas, now, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents } from '../../test/database.ts';
-import { Acceptor, type SendAsked } from './acceptance.ts';
+import { AcceptanceHandler } from './acceptance.handler.ts';
+import { Acceptor, type SendAsked } from './acceptor.ts';
 import { cancelAll } from './cancel.ts';
 import type { CancelCommand } from '@signalbox/contracts';
 
 const directory = { byName: (name: string) => (name === 'demo' ? tenant : undefined) } as TenantDirectory;
-const acceptor = new Acceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: 'false' });
+const acceptor = new Acceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: false });
 
 const ask = (changes: Parameters<typeof command>[0] = {}): SendAsked => ({
   command: command(changes),
@@ -45,6 +47,28 @@ describe('acceptance', () => {
     expect(other).toEqual({ messageId: first?.messageId, state: 'queued', result: 'conflict' });
   });
 
+  it('rejects a record with another request under a known key, so that the loss is found in the dead letters', async () => {
+    const handler = new AcceptanceHandler(acceptor);
+    const records = [command(), command({ body: 'Something else' }), command({ tenant: 'nobody' })].map(
+      (data, offset) =>
+        ({ event: { type: 'messaging.send.v1', data }, partition: 3, offset: String(offset) }) as Parameters<
+          AcceptanceHandler['takeCommands']
+        >[0]['records'][number],
+    );
+    const take = (...taken: typeof records) => database.transact((tx) => handler.takeCommands(new Batch(taken), tx));
+
+    await expect(take(...records)).rejects.toMatchObject({
+      records: [{ offset: '2' }],
+      reason: 'tenant: not in the tenant file',
+    });
+    await expect(take(...records.slice(0, 2))).rejects.toMatchObject({
+      records: [{ partition: 3, offset: '1' }],
+      reason: 'idempotencyKey: belongs to another request',
+    });
+    await take(...records.slice(0, 1));
+    expect(await count('messages')).toBe(1);
+  });
+
   it('sees the same request whether defaults are written or left out, in whatever order', async () => {
     await accept(ask({ metadata: { a: '1', b: '2' } }));
     const [again] = await accept(ask({ metadata: { b: '2', a: '1' }, from: null, maxPrice: null }));
@@ -53,7 +77,7 @@ describe('acceptance', () => {
 
   it('keeps the keys of tenants apart', async () => {
     const both = new Acceptor({ byName: (name: string) => ({ ...tenant, name }) } as TenantDirectory, noQuotas, null, {
-      MEDIA_ALLOW_PRIVATE: 'false',
+      MEDIA_ALLOW_PRIVATE: false,
     });
     const results = await database.transact((tx) => both.accept(tx, [ask(), ask({ tenant: 'other' })]));
     expect(results.map(({ result }) => result)).toEqual(['new', 'new']);

@@ -1,7 +1,7 @@
 import type { CancelCommand, MessageState } from '@signalbox/contracts';
-import { columns, onCommit, run, type Transaction } from '@signalbox/persistence';
-import { type Message, move, type Step, unchanged } from '../message/message.ts';
-import { lock, save } from '../message/message.store.ts';
+import { onCommit, type Transaction } from '@signalbox/persistence';
+import { type Message, move, naturalKey, type Step, unchanged } from '../message/message.ts';
+import { findByKey, lock, save } from '../message/message.store.ts';
 import { countSteps } from '../metrics.ts';
 
 export type CancelResult =
@@ -45,20 +45,9 @@ function isCancelable(message: Message): boolean {
 
 /** The message each command means; undefined where its key is not known. */
 async function idsOf(tx: Transaction, commands: readonly CancelCommand[]): Promise<(string | undefined)[]> {
-  const byKey = commands.filter(({ messageId }) => !messageId);
-  if (byKey.length === 0) return commands.map(({ messageId }) => messageId ?? undefined);
-  const keys = columns(byKey, { tenant: 'text', idempotency_key: 'text' }, ({ tenant, idempotencyKey }) => ({
-    tenant,
-    idempotency_key: idempotencyKey,
-  }));
-  const { rows } = await run<{ id: string; tenant: string; idempotency_key: string }>(
-    tx,
-    `select m.id, m.tenant, m.idempotency_key
-     from messages m join ${keys.as('n')} on m.tenant = n.tenant and m.idempotency_key = n.idempotency_key`,
-    keys.parameters,
-  );
-  const known = new Map(rows.map((row) => [`${row.tenant}\0${row.idempotency_key}`, row.id]));
-  return commands.map(
-    ({ tenant, messageId, idempotencyKey }) => messageId ?? known.get(`${tenant}\0${idempotencyKey}`),
-  );
+  const keys = commands.flatMap(({ tenant, idempotencyKey }) => (idempotencyKey ? { tenant, idempotencyKey } : []));
+  const known = await findByKey(tx, keys);
+  return commands.map(({ tenant, messageId, idempotencyKey }) => {
+    return messageId ?? known.get(naturalKey({ tenant, idempotencyKey: idempotencyKey ?? '' }))?.id;
+  });
 }

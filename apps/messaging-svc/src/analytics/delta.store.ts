@@ -1,6 +1,5 @@
-import { columns } from '@signalbox/persistence';
+import { columns, type Write } from '@signalbox/persistence';
 import type { Step } from '../message/message.ts';
-import type { Write } from '../message/write.ts';
 import { countMoves } from './count.rules.ts';
 
 /**

@@ -8,7 +8,7 @@ const hour = 3_600_000;
 const day = 24 * hour;
 
 /** Windows up to this long are told to the hour, longer ones to the UTC day. */
-export const hourlyWindowMs = 3 * day;
+const hourlyWindowMs = 3 * day;
 /** How far back the hours are kept, and the days. */
 export const hourlyKeptMs = 35 * day;
 export const dailyKeptMs = 800 * day;

@@ -36,7 +36,7 @@ const codeCount = z.object({ code: z.string(), count: z.int(), ...meaning });
 
 const named = (description: string) => z.string().nullable().optional().meta({ description });
 
-export const errorRow = z.object({
+const errorRow = z.object({
   country: named('ISO 3166; null where the number does not tell'),
   prefix: named('Country code and leading digits'),
   carrier: named('To which the numbers were given; null where that is not listed, as in the US and Canada'),
@@ -75,7 +75,7 @@ export const errorsAnswer = z
   })
   .meta({ id: 'ErrorAnalytics' });
 
-export const anomalyView = z
+const anomalyView = z
   .object({
     anomalyId: z.uuid(),
     kind: z.enum(['failure_rate', 'sms_pumping']),

@@ -1,6 +1,4 @@
 import type { Failure } from '@signalbox/contracts';
-import { rejected } from '../acceptance/accept.rules.ts';
-import type { Step } from '../message/message.ts';
 
 /** What a prefix of a tenant saw lately, and in the seven days before. */
 export interface PrefixLook {
@@ -54,11 +52,6 @@ export function signsOf(look: PrefixLook, numbers: readonly string[], minVolume:
 export function looksPumped(signs: readonly Sign[]): boolean {
   const ours = signs.includes('sudden') && (signs.includes('sequential') || signs.includes('undelivered'));
   return signs.includes('fraud_codes') || ours;
-}
-
-/** Turns the acceptance of a new message into its rejection. */
-export function blockNew({ message }: Step): Step {
-  return rejected({ ...message, sequence: 1, dueAt: null }, blockedPrefix, message.createdAt);
 }
 
 export const blockedPrefix: Failure = {

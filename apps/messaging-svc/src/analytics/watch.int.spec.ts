@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { run } from '@signalbox/persistence';
-import { Acceptor } from '../acceptance/acceptance.ts';
+import { Acceptor } from '../acceptance/acceptor.ts';
 import { command, directory, noQuotas } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, queueMessages } from '../../test/database.ts';
 import { liftBlock } from './block.store.ts';
@@ -90,7 +90,7 @@ describe('a failure rate', () => {
 });
 
 describe('SMS pumping', () => {
-  const acceptor = new Acceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: 'false' });
+  const acceptor = new Acceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: false });
   let keys = 0;
   const accept = async (to: string, lane: 'bulk' | 'transactional' = 'bulk') => {
     const idempotencyKey = `pumped-${++keys}`;

@@ -39,7 +39,7 @@ export function windowFault(
   return isOpen ? undefined : windowClosed;
 }
 
-export const windowClosed: Failure = {
+const windowClosed: Failure = {
   code: 'whatsapp_window_closed',
   class: 'configuration',
   title: 'Free text on WhatsApp, and the person has not written to this sender in the last 24 hours (as 63016)',

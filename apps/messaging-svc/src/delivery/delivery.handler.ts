@@ -4,87 +4,118 @@ import { type Batch, OnBatch } from '@signalbox/kafka';
 import { failpoints, onCommit, type Transaction } from '@signalbox/persistence';
 import { eventKey, knownEvents } from '../message/history.store.ts';
 import { type Message, remark, type Remark, type Step, unchanged } from '../message/message.ts';
-import { lock, lockByProviderSid, save } from '../message/message.store.ts';
+import { idsOfProviderSids, lock, save } from '../message/message.store.ts';
 import { callbackOutcomes, countSteps, countSuppressions, doubleSends, unknownStatuses } from '../metrics.ts';
 import { poolOf, provedByCallback } from '../suppression/refusal.rules.ts';
+import type { Suppression } from '../suppression/suppression.rules.ts';
 import { applyRequests, learnPools } from '../suppression/suppression.store.ts';
 import { advance, isNews, type ReportOutcome } from './delivery.rules.ts';
 import { keepUnmatched } from './unmatched.store.ts';
 
 type Callback = EventOf<typeof topics.twilioMessageCallbacks>;
 
+/** A callback and the message it speaks of, as it was locked. */
+interface Matched {
+  readonly callback: Callback;
+  readonly message: Message;
+}
+
+interface Applied extends Matched {
+  readonly step: Step;
+  readonly outcome: ReportOutcome;
+}
+
 @Controller()
 export class DeliveryHandler {
   @OnBatch(topics.twilioMessageCallbacks)
   async applyCallbacks(batch: Batch<Callback>, tx: Transaction): Promise<void> {
-    const now = new Date();
-    const callbacks = batch.map(({ event }) => event);
-    const messages = await lockMessages(tx, callbacks);
-    const matched = callbacks.flatMap((callback) => {
-      const message = messages.of(callback);
-      return message ? [{ callback, message }] : [];
-    });
-    const known = await knownEvents(
+    const { matched, strays } = await lockMessages(
       tx,
-      matched
-        .filter(({ callback, message }) => !isNews(message, callback.data))
-        .map(({ callback, message }) => ({ messageId: message.id, eventId: callback.id })),
+      batch.map(({ event }) => event),
     );
-
-    const steps = new Map<string, Step>();
-    const fresh: { callback: Callback; message?: Message }[] = [];
-    let repeated = 0;
-    for (const { callback, message } of matched) {
-      const key = eventKey(message.id, callback.id);
-      if (known.has(key)) {
-        repeated++;
-        continue;
-      }
-      known.add(key);
-      const before = steps.get(message.id) ?? unchanged(message);
-      const { step, outcome } = advance(before, callback.data, now);
-      onCommit(tx, () => count(outcome, step, callback));
-      const change = step.changes.length > before.changes.length ? step.changes.at(-1) : undefined;
-      steps.set(message.id, remark(step, toRemark(callback, outcome, change)));
-      fresh.push({ callback, message });
-    }
-    await save(tx, [...steps.values()]);
-    const unmatched = await keepUnmatched(
-      tx,
-      callbacks.filter((callback) => !messages.of(callback)),
-    );
-    fresh.push(...unmatched.map((callback) => ({ callback })));
-    await learnPools(
-      tx,
-      fresh.flatMap(({ callback }) => poolOf(callback) ?? []),
-    );
-    const proved = fresh.flatMap(({ callback, message }) => provedByCallback(callback, message) ?? []);
-    const suppressions = await applyRequests(tx, proved);
+    const { applied, steps } = applyInOrder(matched, await repeatsAmong(tx, matched), new Date());
+    await save(tx, steps);
+    const unmatched = await keepUnmatched(tx, strays);
+    const suppressions = await learnOptOuts(tx, [...applied, ...unmatched.map((callback) => ({ callback }))]);
     onCommit(tx, () => {
-      callbackOutcomes.inc({ outcome: 'repeated' }, repeated);
+      for (const one of applied) count(one);
+      callbackOutcomes.inc({ outcome: 'repeated' }, matched.length - applied.length);
+      callbackOutcomes.inc({ outcome: 'unmatched' }, strays.length);
       countSuppressions(suppressions);
-      countSteps([...steps.values()]);
+      countSteps(steps);
       failpoints.reached('delivery.committed');
     });
   }
 }
 
 /** Finds and locks by our id from the callback URL, else by the provider's. */
-async function lockMessages(tx: Transaction, callbacks: readonly Callback[]) {
-  const ids = callbacks.flatMap(({ data }) => data.correlationId ?? []);
-  const byId = await lock(tx, ids);
+async function lockMessages(
+  tx: Transaction,
+  callbacks: readonly Callback[],
+): Promise<{ matched: Matched[]; strays: Callback[] }> {
   const sids = callbacks.flatMap(({ data }) => (data.correlationId === null ? [data.resourceSid] : []));
-  const bySid = await lockByProviderSid(tx, sids);
-  return {
-    of({ data }: Callback): Message | undefined {
-      const message = data.correlationId === null ? bySid.get(data.resourceSid) : byId.get(data.correlationId);
-      // A signature vouches for its own tenant only.
-      return message?.tenant === data.tenant ? message : undefined;
-    },
-  };
+  const idOf = await idsOfProviderSids(tx, sids);
+  const ids = callbacks.flatMap(({ data }) => data.correlationId ?? idOf.get(data.resourceSid) ?? []);
+  const messages = await lock(tx, ids);
+  const matched: Matched[] = [];
+  const strays: Callback[] = [];
+  for (const callback of callbacks) {
+    const { correlationId, resourceSid, tenant } = callback.data;
+    const message = messages.get(correlationId ?? idOf.get(resourceSid) ?? '');
+    // A signature vouches for its own tenant only.
+    if (message?.tenant === tenant) matched.push({ callback, message });
+    else strays.push(callback);
+  }
+  return { matched, strays };
 }
 
-function count(outcome: ReportOutcome, step: Step, { data }: Callback): void {
+/** Those that the history tells of already. What would move its message is none of them, and need not be looked for. */
+async function repeatsAmong(tx: Transaction, matched: readonly Matched[]): Promise<Set<string>> {
+  const doubtful = matched.filter(({ callback, message }) => !isNews(message, callback.data));
+  return knownEvents(
+    tx,
+    doubtful.map(({ callback, message }) => ({ messageId: message.id, eventId: callback.id })),
+  );
+}
+
+/** Applies each callback once, one after the other. */
+function applyInOrder(
+  matched: readonly Matched[],
+  repeats: ReadonlySet<string>,
+  now: Date,
+): { applied: Applied[]; steps: Step[] } {
+  const seen = new Set(repeats);
+  const steps = new Map<string, Step>();
+  const applied: Applied[] = [];
+  for (const { callback, message } of matched) {
+    const key = eventKey(message.id, callback.id);
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const before = steps.get(message.id) ?? unchanged(message);
+    const { step, outcome } = advance(before, callback.data, now);
+    const change = step.changes.length > before.changes.length ? step.changes.at(-1) : undefined;
+    steps.set(message.id, remark(step, toRemark(callback, outcome, change)));
+    applied.push({ callback, message, step, outcome });
+  }
+  return { applied, steps: [...steps.values()] };
+}
+
+/** What callbacks say of opt-outs, and of the senders of a messaging service; also those of no message of ours. */
+async function learnOptOuts(
+  tx: Transaction,
+  callbacks: readonly (Pick<Matched, 'callback'> & Partial<Matched>)[],
+): Promise<Suppression[]> {
+  await learnPools(
+    tx,
+    callbacks.flatMap(({ callback }) => poolOf(callback) ?? []),
+  );
+  return applyRequests(
+    tx,
+    callbacks.flatMap(({ callback, message }) => provedByCallback(callback, message) ?? []),
+  );
+}
+
+function count({ outcome, step, callback: { data } }: Applied): void {
   callbackOutcomes.inc({ outcome });
   if (outcome === 'unknown') unknownStatuses.inc();
   // A message that was never handed over has no SID at all: whatever the callback speaks of, it was not sent twice.

@@ -1,6 +1,5 @@
 import type { CloudEvent, TwilioMessageStatus } from '@signalbox/contracts';
-import { columns, onCommit, run, type Transaction } from '@signalbox/persistence';
-import { callbackOutcomes } from '../metrics.ts';
+import { columns, run, type Transaction } from '@signalbox/persistence';
 
 /** Keeps callbacks that speak of no message of ours (another system on the account, or one erased since); returns the new ones. */
 export async function keepUnmatched<Callback extends CloudEvent<TwilioMessageStatus>>(
@@ -8,7 +7,6 @@ export async function keepUnmatched<Callback extends CloudEvent<TwilioMessageSta
   callbacks: readonly Callback[],
 ): Promise<Callback[]> {
   if (callbacks.length === 0) return [];
-  onCommit(tx, () => callbackOutcomes.inc({ outcome: 'unmatched' }, callbacks.length));
   const rows = columns(
     callbacks,
     { event_id: 'text', tenant: 'text', provider_sid: 'text', received_at: 'timestamptz', callback: 'jsonb' },

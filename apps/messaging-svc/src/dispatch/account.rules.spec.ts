@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Account, admit, heldUntil, learn, newAccount, room } from './account.rules.ts';
+import { type Account, admit, heldUntil, holdOf, learn, newAccount, room } from './account.rules.ts';
 import type { SendOutcome } from './attempt.ts';
 
 const policy = { maxConcurrency: 64, probeMs: 30_000 };
@@ -74,6 +74,12 @@ describe('the circuit of an account', () => {
     expect(heldUntil(open, 1_001)).toBe(31_000);
     expect([admit(open, 0, 'bulk', 31_000, tenant), room(open, 0, 31_000, tenant)]).toEqual(['go', 1]);
     expect([admit(open, 1, 'bulk', 31_000, tenant), room(open, 1, 31_000, tenant)]).toEqual(['held', 0]);
+  });
+
+  it('tells since when and until when, however many probes were refused', () => {
+    const still = taught(open, refused, 31_000, 31_100);
+    expect(holdOf(still, 40_000)).toEqual({ why: 'credentials', sinceMs: 1_000, untilMs: 61_100 });
+    expect(holdOf(taught(still, accepted, 61_100, 61_200), 61_200)).toBeNull();
   });
 
   it('probes at once when the tenant file has changed', () => {

@@ -16,6 +16,8 @@ export interface Account {
 }
 
 export interface Circuit {
+  /** When the first of its refusals came. */
+  readonly since: number;
   /** An answer to a call that began before this does not close it. */
   readonly openedAt: number;
   /** From then on one message may try whether the credentials are mended. */
@@ -47,7 +49,10 @@ export function learn(
   policy: AccountPolicy,
 ): Account {
   if (outcome.kind === 'deferred' && outcome.credentials) {
-    return { ...account, circuit: { openedAt: now, probeAt: now + policy.probeMs, tenant } };
+    return {
+      ...account,
+      circuit: { since: account.circuit?.since ?? now, openedAt: now, probeAt: now + policy.probeMs, tenant },
+    };
   }
   if (outcome.kind === 'deferred' && outcome.httpStatus === 429) {
     const pausedUntil = Math.max(account.pausedUntil, now + (outcome.retryAfterMs ?? 0));
@@ -100,4 +105,15 @@ export function withoutReserve(places: number): number {
 export function heldUntil(account: Account, now: number): number {
   const at = account.circuit?.probeAt ?? account.pausedUntil;
   return at > now ? at : Infinity;
+}
+
+/** Why nothing of an account is sent, for the story of its messages; null when it is not held. */
+export type AccountHold =
+  | { readonly why: 'credentials'; readonly sinceMs: number; readonly untilMs: number }
+  | { readonly why: 'paused'; readonly untilMs: number };
+
+export function holdOf(account: Account, now: number): AccountHold | null {
+  const { circuit, pausedUntil } = account;
+  if (circuit) return { why: 'credentials', sinceMs: circuit.since, untilMs: Math.max(now, circuit.probeAt) };
+  return pausedUntil > now ? { why: 'paused', untilMs: pausedUntil } : null;
 }

@@ -1,7 +1,17 @@
 import type { Lane } from '@signalbox/contracts';
 import type { TenantDirectory } from '@signalbox/tenants';
 import { circuitOpen, concurrencyLimit } from '../metrics.ts';
-import { type Account, type AccountPolicy, admit, heldUntil, learn, newAccount, room } from './account.rules.ts';
+import {
+  type Account,
+  type AccountHold,
+  type AccountPolicy,
+  admit,
+  heldUntil,
+  holdOf,
+  learn,
+  newAccount,
+  room,
+} from './account.rules.ts';
 import type { TenantRoom } from './allot.rules.ts';
 import type { SendOutcome } from './attempt.ts';
 
@@ -59,6 +69,11 @@ export class Accounts {
   hold(tenant: string, now: number): { forMs: number; credentials: boolean } {
     const account = this.#account(tenant);
     return { forMs: Math.max(0, account.pausedUntil - now), credentials: account.circuit !== null };
+  }
+
+  /** Why nothing of the tenant is sent; null when it is not held. */
+  holdOf(tenant: string, now: number): AccountHold | null {
+    return holdOf(this.#account(tenant), now);
   }
 
   /** When the first of the accounts that are held may go on. */

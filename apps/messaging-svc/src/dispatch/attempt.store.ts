@@ -1,8 +1,7 @@
 import type { Failure } from '@signalbox/contracts';
-import { columns, run, runPrepared, type Transaction } from '@signalbox/persistence';
+import { columns, run, runPrepared, type Transaction, type Write, writeAll } from '@signalbox/persistence';
 import type { Message } from '../message/message.ts';
 import { messageNames, type MessageRow, toMessage } from '../message/message.store.ts';
-import { type Write, writeAll } from '../message/write.ts';
 import type { Attempt, AttemptState } from './attempt.ts';
 
 const attemptColumns = {
@@ -107,16 +106,31 @@ export async function openAttempts(tx: Transaction, messageIds: readonly string[
 }
 
 /**
- * Takes over attempts whose lease ran out, each for one replica at a time: the lease is extended to `until` and the
- * attempt is in doubt from now on.
+ * Attempts whose lease ran out without an answer are in doubt from now on, and left alone until `until`: the call may have
+ * been made at the last moment.
  */
-export async function takeOverExpired(tx: Transaction, now: Date, until: Date, limit: number): Promise<Attempt[]> {
-  const { rows } = await run<AttemptRow>(
+export async function doubtUnanswered(tx: Transaction, now: Date, until: Date, limit: number): Promise<void> {
+  await run(
     tx,
     `update attempts a set state = 'in_doubt', lease_until = $2
      from (
        select message_id, number from attempts
-       where state in ('calling', 'in_doubt') and lease_until <= $1
+       where state = 'calling' and lease_until <= $1
+       order by lease_until limit $3 for update skip locked
+     ) due
+     where a.message_id = due.message_id and a.number = due.number`,
+    [now, until, limit],
+  );
+}
+
+/** Takes attempts in doubt that are to be looked at, each for one replica at a time: until `until` it is this one's. */
+export async function takeDoubtful(tx: Transaction, now: Date, until: Date, limit: number): Promise<Attempt[]> {
+  const { rows } = await run<AttemptRow>(
+    tx,
+    `update attempts a set lease_until = $2
+     from (
+       select message_id, number from attempts
+       where state = 'in_doubt' and lease_until <= $1
        order by lease_until limit $3 for update skip locked
      ) due
      where a.message_id = due.message_id and a.number = due.number

@@ -23,8 +23,7 @@ import { holdBack } from '../schedule/release.rules.ts';
 import { allot, type Contender, type TenantRoom, type Throttled } from './allot.rules.ts';
 import type { Attempt } from './attempt.ts';
 import { attemptsOpened } from './attempt.store.ts';
-import { openAttempt } from './dispatch.rules.ts';
-import type { DispatchPolicy } from './policy.ts';
+import { type DispatchPolicy, openAttempt } from './dispatch.rules.ts';
 
 export interface Call {
   readonly message: Message;

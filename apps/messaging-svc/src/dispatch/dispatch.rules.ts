@@ -1,5 +1,6 @@
 import type { Failure } from '@signalbox/contracts';
 import { describeFailure } from '@signalbox/twilio';
+import type { MessagingConfig } from '../config.ts';
 import { advance } from '../delivery/delivery.rules.ts';
 import { type Message, move, note, type Step, unchanged } from '../message/message.ts';
 import type { Attempt, SendOutcome } from './attempt.ts';
@@ -15,6 +16,17 @@ export interface DispatchPolicy {
   readonly giveUpAfterMs: number;
   /** Silence after which the provider is asked for a message's status. */
   readonly firstCheckMs: number;
+}
+
+export function policyOf(config: MessagingConfig): DispatchPolicy {
+  return {
+    leaseMs: config.ATTEMPT_LEASE_MS,
+    settleMs: config.IN_DOUBT_SETTLE_MS,
+    backoffBaseMs: config.RETRY_BASE_MS,
+    backoffMaxMs: config.RETRY_MAX_MS,
+    giveUpAfterMs: config.GIVE_UP_AFTER_MS,
+    firstCheckMs: config.CALLBACK_OVERDUE_MS,
+  };
 }
 
 /** Opens an attempt on a message that is due, or ends the message when its time is over. */

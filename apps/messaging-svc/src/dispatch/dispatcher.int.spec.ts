@@ -3,14 +3,13 @@ import type { Transact } from '@signalbox/persistence';
 import { createLogger } from '@signalbox/telemetry';
 import type { Tenant, TenantDirectory } from '@signalbox/tenants';
 import { eventually } from '@signalbox/testing';
-import { noQuotas, tenant } from '../../test/builders.ts';
+import { noQuotas, tenant, testConfig } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages } from '../../test/database.ts';
-import { type MessagingConfig, messagingConfig } from '../config.ts';
+import type { MessagingConfig } from '../config.ts';
 import type { ProviderReport } from '../delivery/delivery.rules.ts';
 import type { Message } from '../message/message.ts';
-import type { ListedMessage } from '../reconcile/reconcile.rules.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
-import type { SendOutcome } from './attempt.ts';
+import type { ListedMessage, SendOutcome } from './attempt.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { MessageProvider } from './provider.ts';
 
@@ -78,19 +77,7 @@ describe('dispatch', () => {
   const tenants = { byName: () => ({ ...tenant, inDoubt }) } as unknown as TenantDirectory;
 
   function replica(changes: Partial<MessagingConfig> = {}, transact: Transact = database.transact) {
-    const config = {
-      ...messagingConfig.parse({
-        DATABASE_URL: 'postgres://unused',
-        KAFKA_BROKERS: 'unused:9092',
-        PUBLIC_BASE_URL: 'http://localhost',
-        DISPATCH_POLL_MS: 20,
-        RECONCILE_POLL_MS: 20,
-        RETRY_BASE_MS: 1,
-        RETRY_MAX_MS: 5,
-        IN_DOUBT_SETTLE_MS: 30,
-      }),
-      ...changes,
-    };
+    const config = testConfig(changes);
     const provider = ledger as unknown as MessageProvider;
     const dispatcher = new Dispatcher(transact, provider, noQuotas, tenants, config, logger);
     const reconciler = new Reconciler(transact, provider, dispatcher, tenants, config, logger);
@@ -270,11 +257,57 @@ describe('dispatch', () => {
     expect(new Set(ledger.taken.map(({ to }) => to)).size).toBe(20);
   });
 
-  it('does not call when its lease is nearly over', async () => {
+  it('does not call when its lease is nearly over, and says that it did not', async () => {
     await queueMessages(database, 1);
     start({ ATTEMPT_LEASE_MS: 15_000, PROVIDER_TIMEOUT_MS: 15_000 });
-    await eventually(async () => expect((await attempts())[0]?.state).toBe('calling'));
+    await eventually(async () =>
+      expect((await attempts())[0]).toMatchObject({ state: 'deferred', error: { code: 'not_called_in_time' } }),
+    );
     expect(ledger.calls).toEqual([]);
+  });
+
+  it('leaves what nobody answered alone until it can be in the list', async () => {
+    await queueMessages(database, 1);
+    let dead = false;
+    const dying: Transact = (work) => (dead ? new Promise(() => undefined) : database.transact(work));
+    ledger.answer = () => {
+      dead = true;
+      return 'accept';
+    };
+    replica({}, dying).dispatcher.start();
+    await eventually(() => expect(ledger.calls).toHaveLength(1));
+    await database.dataSource.query(`update attempts set lease_until = now()`);
+    start({ IN_DOUBT_SETTLE_MS: 600_000 });
+    const alone = () =>
+      database.dataSource.query(
+        `select state from attempts where lease_until > now() + interval '5 minutes' and state = 'in_doubt'`,
+      );
+    await eventually(async () => expect(await alone()).toHaveLength(1));
+    expect(ledger.looks).toBe(0);
+  });
+
+  it('gives back what it has claimed and not called when it is stopped', async () => {
+    await queueMessages(database, 30, (index) => ({ to: `+1415555${1000 + index}` }));
+    const answered = Promise.withResolvers<void>();
+    const send = ledger.send.bind(ledger);
+    ledger.send = async (message) => {
+      await answered.promise;
+      return send(message);
+    };
+    const { dispatcher } = replica({ DISPATCH_CONCURRENCY: 3 });
+    dispatcher.start();
+    const count = async (state: string) => (await attempts()).filter((attempt) => attempt.state === state).length;
+    await eventually(async () => expect(await count('calling')).toBeGreaterThan(10));
+    const claimed = await count('calling');
+    const stopped = dispatcher.stop();
+    await eventually(async () => expect(await count('deferred')).toBeGreaterThan(0));
+    answered.resolve();
+    await stopped;
+    expect(ledger.calls.length).toBeLessThanOrEqual(3);
+    expect([await count('accepted'), await count('deferred')]).toEqual([
+      ledger.calls.length,
+      claimed - ledger.calls.length,
+    ]);
   });
 
   it('asks about a message whose callbacks never came', async () => {
@@ -285,5 +318,20 @@ describe('dispatch', () => {
       `select kind from message_history where kind = 'provider_status'`,
     );
     expect(history.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it('stops asking in the end also when the provider cannot be asked', async () => {
+    await queueMessages(database, 2, (index) => ({ to: `+1415555${1000 + index}` }));
+    start();
+    await allIn('submitted', 2);
+    ledger.status = async () => {
+      throw new Error('no such message');
+    };
+    await database.dataSource.query(
+      `with old as (update messages set created_at = now() - interval '2 days', check_at = now() returning id)
+       insert into message_checks (check_at, message_id) select now(), id from old`,
+    );
+    const asked = () => database.dataSource.query('select from messages where check_at is not null');
+    await eventually(async () => expect(await asked()).toEqual([]));
   });
 });

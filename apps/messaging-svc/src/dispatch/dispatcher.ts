@@ -18,14 +18,13 @@ import { giveBackCaps } from '../quota/quota.store.ts';
 import { provedBySend } from '../suppression/refusal.rules.ts';
 import { suppressed } from '../suppression/suppression.rules.ts';
 import { applyRequests, suppressedAmong } from '../suppression/suppression.store.ts';
-import { aheadOfCalls, withoutReserve } from './account.rules.ts';
+import { type AccountHold, aheadOfCalls, withoutReserve } from './account.rules.ts';
 import { Accounts } from './accounts.ts';
 import type { Throttled } from './allot.rules.ts';
 import type { Attempt, SendOutcome } from './attempt.ts';
 import { attemptsSettled, lockAttempted } from './attempt.store.ts';
 import { type Call, claim, rejectOverCap } from './claim.ts';
-import { expired, isTooLate, settle } from './dispatch.rules.ts';
-import { type DispatchPolicy, policyOf } from './policy.ts';
+import { type DispatchPolicy, expired, isTooLate, policyOf, settle } from './dispatch.rules.ts';
 import { MessageProvider } from './provider.ts';
 
 interface Answered {
@@ -130,10 +129,11 @@ export class Dispatcher {
     this.#loops = Promise.all([this.#run(this.#critical), this.#run(this.#other)]);
   }
 
-  /** Claims nothing more, lets what is claimed be sent and settled. */
+  /** Claims nothing more, gives back what is claimed and not yet called, lets the calls under way be settled. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.nudge();
+    this.#admit();
     await this.#loops;
     await Promise.all(this.#running);
   }
@@ -142,6 +142,11 @@ export class Dispatcher {
   nudge(): void {
     this.#critical.wakeUp.nudge();
     this.#other.wakeUp.nudge();
+  }
+
+  /** Why this replica sends nothing of the tenant; null when it does. */
+  holdOf(tenant: string): AccountHold | null {
+    return this.#accounts.holdOf(tenant, Date.now());
   }
 
   async #run(side: Side): Promise<void> {
@@ -248,7 +253,7 @@ export class Dispatcher {
       this.#admit();
     });
     const outcome = verdict === 'go' ? await this.#call(call) : this.#turnBack(call.message);
-    if (outcome) await this.#answers.add({ ...call, outcome });
+    await this.#answers.add({ ...call, outcome });
   }
 
   /** Lets calls begin, critical ones first, as far as there are places for them here and with their accounts. */
@@ -256,8 +261,8 @@ export class Dispatcher {
     const now = Date.now();
     for (const side of [this.#critical, this.#other]) {
       side.ready = side.ready.filter(({ call: { message }, decide }) => {
-        if (this.#calling >= side.concurrency) return true;
-        const verdict = this.#accounts.admit(message.tenant, message.lane, now);
+        if (this.#calling >= side.concurrency && !this.#stopping) return true;
+        const verdict = this.#stopping ? 'held' : this.#accounts.admit(message.tenant, message.lane, now);
         if (verdict === 'wait') return true;
         if (verdict === 'go') this.#begin(message);
         decide(verdict);
@@ -279,11 +284,13 @@ export class Dispatcher {
     this.#admit();
   }
 
-  async #call({ message, attempt }: Call): Promise<SendOutcome | undefined> {
+  async #call({ message, attempt }: Call): Promise<SendOutcome> {
     try {
       const since = Date.now();
       // A process that was suspended since the claim must not call: the attempt may be another's by the time it is answered.
-      if (since >= Date.parse(attempt.leaseUntil) - this.#config.PROVIDER_TIMEOUT_MS) return undefined;
+      if (since >= Date.parse(attempt.leaseUntil) - this.#config.PROVIDER_TIMEOUT_MS) {
+        return { kind: 'deferred', error: notCalledInTime, httpStatus: null, retryAfterMs: null };
+      }
       // A call may wait for its slot; a STOP that came meanwhile sends the message back, and the next claim rejects it.
       if (since - Date.parse(attempt.startedAt) > claimIsFreshMs && (await this.#optOuts.add(message))) {
         return { kind: 'deferred', error: suppressed, httpStatus: null, retryAfterMs: null };
@@ -338,12 +345,12 @@ export class Dispatcher {
     }
   }
 
-  /** For a message that was claimed before its account was held: it was not called, and goes back into its line. */
+  /** For a message that was claimed before its account was held, or this process was stopped: it goes back into its line. */
   #turnBack({ tenant }: Message): SendOutcome {
     const hold = this.#accounts.hold(tenant, Date.now());
     return {
       kind: 'deferred',
-      error: accountHeld,
+      error: this.#stopping ? stopped : accountHeld,
       httpStatus: null,
       retryAfterMs: hold.forMs,
       ...(hold.credentials && { credentials: true }),
@@ -372,7 +379,7 @@ export class Dispatcher {
 }
 
 /** Settles attempts that are still open; one the reconciler has settled meanwhile is left as it is. */
-export async function settleAll(
+async function settleAll(
   tx: Transaction,
   answers: readonly Answered[],
   policy: DispatchPolicy,
@@ -407,6 +414,20 @@ export async function settleAll(
   );
   return steps;
 }
+
+const notCalledInTime: Failure = {
+  code: 'not_called_in_time',
+  class: 'retryable',
+  title: 'Not called: it had waited so long for a free call that its lease was nearly over',
+  remedy: 'Nothing to do for the message; signalbox_provider_request_seconds tells how slow the provider is',
+};
+
+const stopped: Failure = {
+  code: 'stopped',
+  class: 'retryable',
+  title: 'Not called: the process was being stopped',
+  remedy: 'Nothing to do: another replica sends it',
+};
 
 const accountHeld: Failure = {
   code: 'account_held',

@@ -16,8 +16,7 @@ import { CONFIG, type MessagingConfig } from '../config.ts';
 import type { ProviderReport } from '../delivery/delivery.rules.ts';
 import type { Message } from '../message/message.ts';
 import { providerSeconds } from '../metrics.ts';
-import type { ListedMessage } from '../reconcile/reconcile.rules.ts';
-import type { SendOutcome } from './attempt.ts';
+import type { ListedMessage, SendOutcome } from './attempt.ts';
 import { outcomeOfRefusal } from './dispatch.rules.ts';
 
 type Listing = NonNullable<Awaited<ReturnType<MessagePage['nextPage']>>>;
@@ -136,7 +135,7 @@ export class MessageProvider {
 }
 
 /** What an error of a create means; anything unexpected is in doubt, because the call may have been made. */
-export function outcomeOfError(error: unknown): SendOutcome {
+function outcomeOfError(error: unknown): SendOutcome {
   if (error instanceof TwilioApiError) return outcomeOfRefusal(error.code, error.status, error.retryAfterMs);
   if (error instanceof TwilioTransportError) {
     const failure = { ...unanswered, title: `The provider did not answer: ${error.code}` };

@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createLogger } from '@signalbox/telemetry';
 import { eventually } from '@signalbox/testing';
 import type { QuotaLimits, Tenant, TenantDirectory } from '@signalbox/tenants';
-import { tenant } from '../../test/builders.ts';
+import { tenant, testConfig } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages } from '../../test/database.ts';
-import { type MessagingConfig, messagingConfig } from '../config.ts';
+import type { MessagingConfig } from '../config.ts';
 import type { Message } from '../message/message.ts';
 import { circuitOpen, concurrencyLimit } from '../metrics.ts';
 import { dayOf } from '../quota/day.rules.ts';
@@ -75,17 +75,7 @@ describe('quotas in dispatch', () => {
   });
 
   function replica(changes: Partial<MessagingConfig> = {}): void {
-    const config = {
-      ...messagingConfig.parse({
-        DATABASE_URL: 'postgres://unused',
-        KAFKA_BROKERS: 'unused:9092',
-        PUBLIC_BASE_URL: 'http://localhost',
-        DISPATCH_POLL_MS: 20,
-        RETRY_BASE_MS: 1,
-        RETRY_MAX_MS: 5,
-      }),
-      ...changes,
-    };
+    const config = testConfig(changes);
     const directory = { byName: (name: string) => tenants.get(name) } as TenantDirectory;
     const book = new QuotaBook(database.transact, directory);
     const sender = provider as unknown as MessageProvider;

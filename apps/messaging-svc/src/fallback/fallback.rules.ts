@@ -1,8 +1,8 @@
 import type { PlaceCallCommand, SendCommandInput, SendEmailCommand, SendRequest } from '@signalbox/contracts';
 import { Duration } from 'luxon';
-import { type Message, note, type Step, unchanged } from '../message/message.ts';
+import { type Message, note, remark, type Step, unchanged } from '../message/message.ts';
 
-export type FallbackStep = SendRequest['fallback'][number];
+type FallbackStep = SendRequest['fallback'][number];
 
 /** A command that stands in for a message, on the topic of its channel. */
 export type FallbackCommand =
@@ -15,11 +15,15 @@ type VoiceInput = Omit<PlaceCallCommand, 'machineDetection'>;
 type EmailInput = Omit<SendEmailCommand, Defaulted | 'templateData' | 'categories' | 'attachments'> &
   Pick<SendEmailCommand, Defaulted>;
 
+/** An ISO 8601 duration may be longer than there are dates. */
+const endOfTime = Date.UTC(9999, 11, 31);
+
 /** When the next step is taken if the message is not delivered by then; null when it waits for a failure. */
 export function deadline(message: Pick<Message, 'fallback' | 'fallbackTaken'>, from: Date): string | null {
   const after = message.fallback[message.fallbackTaken]?.after;
   if (!after) return null;
-  return new Date(from.getTime() + Duration.fromISO(after).toMillis()).toISOString();
+  const wait = Math.max(0, Duration.fromISO(after).toMillis());
+  return new Date(Math.min(from.getTime() + wait, endOfTime)).toISOString();
 }
 
 /** Takes the next step, whose time has come; the command's key is made of the message's, so it cannot be doubled. */
@@ -32,7 +36,10 @@ export function takeFallback(message: Message, now: Date): { step: Step; command
     fallbackTaken: taken.fallbackTaken,
     fallbackAt: deadline(taken, now),
   });
-  return { step, command: commandOf(message, next) };
+  const command = commandOf(message, next);
+  const { idempotencyKey } = command.data;
+  const detail = { channel: command.channel, idempotencyKey };
+  return { step: remark(step, { at, kind: 'fallback', eventId: idempotencyKey, detail }), command };
 }
 
 function commandOf(message: Message, step: FallbackStep): FallbackCommand {

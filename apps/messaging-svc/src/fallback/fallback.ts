@@ -13,7 +13,6 @@ import {
 import { LOGGER } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
 import { CONFIG, type MessagingConfig } from '../config.ts';
-import { type HistoryLine, writeHistory } from '../message/history.store.ts';
 import { eventSource } from '../message/message.events.ts';
 import type { Message } from '../message/message.ts';
 import { type MessageRow, save, toMessage } from '../message/message.store.ts';
@@ -71,10 +70,6 @@ export async function takeFallbacks(tx: Transaction, now: Date): Promise<number>
     tx,
     sent.map(({ message, command }) => toEvent(message, command, now)),
   );
-  await writeHistory(
-    tx,
-    sent.map(({ message, command }) => toLine(message, command, now)),
-  );
   if (sent.length > 0) failpoints.reached('fallback.saving');
   onCommit(tx, () => {
     for (const { command } of sent) fallbacks.inc({ channel: command.channel });
@@ -97,15 +92,5 @@ function toEvent(message: Message, { channel, to, data }: FallbackCommand, now: 
       traceparent: message.traceparent,
       data,
     },
-  };
-}
-
-function toLine(message: Message, { channel, data }: FallbackCommand, now: Date): HistoryLine {
-  return {
-    messageId: message.id,
-    at: now.toISOString(),
-    kind: 'fallback',
-    eventId: data.idempotencyKey,
-    detail: { channel, idempotencyKey: data.idempotencyKey },
   };
 }

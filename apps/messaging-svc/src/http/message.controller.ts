@@ -3,7 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type SendRequest, sendRequest } from '@signalbox/contracts';
 import { TRANSACT } from '@signalbox/domain-service';
 import { GroupCommit } from '@signalbox/group-commit';
-import { failpoints, type Transact } from '@signalbox/persistence';
+import { failpoints, isTransient, type Transact } from '@signalbox/persistence';
 import {
   ApiTokenGuard,
   CurrentTenant,
@@ -19,10 +19,11 @@ import { currentTraceparent } from '@signalbox/telemetry';
 import { toE164 } from '@signalbox/twilio';
 import { DataSource } from 'typeorm';
 import { z } from 'zod';
-import { type Acceptance, Acceptor, type SendAsked } from '../acceptance/acceptance.ts';
+import { type Acceptance, Acceptor, type SendAsked } from '../acceptance/acceptor.ts';
 import { cancelAll } from '../acceptance/cancel.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
-import { BadCursor, findStory, listMessages } from './message.queries.ts';
+import { QuotaBook } from '../quota/quota.book.ts';
+import { findStory, listMessages } from './message.queries.ts';
 import {
   accepted,
   acceptedBatch,
@@ -45,6 +46,7 @@ export class MessageController {
   readonly #acceptor: Acceptor;
   readonly #dispatcher: Dispatcher;
   readonly #transact: Transact;
+  readonly #quotas: QuotaBook;
   readonly #db: DataSource;
   /** Requests that arrive while a commit is under way share the next one. */
   readonly #requests: GroupCommit<SendAsked, Acceptance>;
@@ -53,13 +55,15 @@ export class MessageController {
     @Inject(Acceptor) acceptor: Acceptor,
     @Inject(Dispatcher) dispatcher: Dispatcher,
     @Inject(TRANSACT) transact: Transact,
+    @Inject(QuotaBook) quotas: QuotaBook,
     @Inject(DataSource) db: DataSource,
   ) {
     this.#acceptor = acceptor;
     this.#dispatcher = dispatcher;
     this.#transact = transact;
+    this.#quotas = quotas;
     this.#db = db;
-    this.#requests = new GroupCommit((asked) => this.#accept(asked), { maxItems: 500, maxPending: 20_000 });
+    this.#requests = new GroupCommit((asked) => this.#acceptEach(asked), { maxItems: 500, maxPending: 20_000 });
   }
 
   @Post()
@@ -105,13 +109,7 @@ export class MessageController {
     @CurrentTenant() tenant: { name: string },
     @ZodQuery(listQuery) query: ListQuery,
   ): Promise<MessagePageBody> {
-    try {
-      return await listMessages(this.#db, tenant.name, query);
-    } catch (error) {
-      if (!(error instanceof BadCursor)) throw error;
-      const errors = [{ parameter: 'cursor', detail: 'is not a nextCursor of this list' }];
-      throw new ProblemException(400, 'Invalid request', 'The cursor is not valid', { errors });
-    }
+    return listMessages(this.#db, tenant.name, query);
   }
 
   @Get(':id')
@@ -119,7 +117,10 @@ export class MessageController {
   @ApiOperation({ summary: 'The whole story of a message: request, attempts, answers, callbacks' })
   @ZodResponse(200, messageStory)
   async story(@CurrentTenant() tenant: { name: string }, @ZodParam('id', messageId) id: string): Promise<MessageStory> {
-    const story = await findStory(this.#db, tenant.name, id);
+    const story = await findStory(this.#db, tenant.name, id, {
+      quotas: this.#quotas.of(tenant.name),
+      hold: this.#dispatcher.holdOf(tenant.name),
+    });
     if (!story) throw notFound();
     return story;
   }
@@ -136,6 +137,17 @@ export class MessageController {
       throw new ProblemException(409, 'Too late to cancel', `The message is ${result.state}`, { state: result.state });
     }
     return { messageId: result.messageId, state: 'canceled' };
+  }
+
+  /** Who shares a commit are strangers: a request that fails it is found by halving, and costs no other one. */
+  async #acceptEach(asked: readonly SendAsked[]): Promise<(Acceptance | Error)[]> {
+    try {
+      return await this.#accept(asked);
+    } catch (error) {
+      if (asked.length === 1 || isTransient(error)) return asked.map(() => error as Error);
+      const half = asked.length >> 1;
+      return [...(await this.#acceptEach(asked.slice(0, half))), ...(await this.#acceptEach(asked.slice(half)))];
+    }
   }
 
   async #accept(asked: readonly SendAsked[]): Promise<Acceptance[]> {

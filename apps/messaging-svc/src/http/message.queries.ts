@@ -1,12 +1,30 @@
+import { writeCursor } from '@signalbox/service';
 import { toE164 } from '@signalbox/twilio';
 import type { DataSource } from 'typeorm';
 import { type AttemptRow, toAttempt } from '../dispatch/attempt.store.ts';
+import type { AccountHold } from '../dispatch/account.rules.ts';
+import type { Message } from '../message/message.ts';
 import { type MessageRow, toMessage } from '../message/message.store.ts';
+import type { Bucket } from '../quota/bucket.rules.ts';
+import { type Quotas, quotasOfQueue } from '../quota/quota.rules.ts';
+import { readBuckets } from '../quota/quota.store.ts';
 import type { ListQuery, MessagePageBody, MessageStory } from './message.schemas.ts';
 import { summarise, tellStory } from './story.rules.ts';
+import { countedAhead, type Line } from './waiting.rules.ts';
+
+/** What holds messages up and is not in the database. */
+export interface Outlook {
+  readonly quotas: Quotas;
+  readonly hold: AccountHold | null;
+}
 
 /** Undefined for a message that does not exist or is another tenant's. */
-export async function findStory(db: DataSource, tenant: string, id: string): Promise<MessageStory | undefined> {
+export async function findStory(
+  db: DataSource,
+  tenant: string,
+  id: string,
+  outlook: Outlook,
+): Promise<MessageStory | undefined> {
   const [row] = await db.query<(MessageRow & { redacted_at: Date | null })[]>(
     'select * from messages where id = $1 and tenant = $2',
     [id, tenant],
@@ -19,13 +37,32 @@ export async function findStory(db: DataSource, tenant: string, id: string): Pro
       [id],
     ),
   ]);
+  const message = toMessage(row);
   return tellStory(
-    toMessage(row),
+    message,
     row.redacted_at?.toISOString() ?? null,
     attempts.map(toAttempt),
     lines.map(({ at, kind, detail }) => ({ at: at.toISOString(), kind, detail })),
+    await lineOf(db, message, outlook),
   );
 }
+
+async function lineOf(db: DataSource, message: Message, outlook: Outlook): Promise<Line> {
+  const now = new Date();
+  const line = { ...outlook, now, buckets: new Map<string, Bucket>(), ahead: 0 };
+  if (message.dueAt === null || message.dueAt > now.toISOString()) return line;
+  const refs = quotasOfQueue(outlook.quotas, message.queue).map(({ scope }) => ({ tenant: message.tenant, scope }));
+  // A transaction, because a prepared statement wants one connection.
+  const buckets = refs.length > 0 ? await db.transaction((tx) => readBuckets(tx, refs)) : line.buckets;
+  const [counted] = await db.query<{ ahead: number }[]>(aheadOf, [message.id, countedAhead]);
+  return { ...line, buckets, ahead: counted?.ahead ?? 0 };
+}
+
+const aheadOf = `
+  select count(*)::int as ahead from (
+    select from messages m join messages line
+      on line.lane = m.lane and line.tenant = m.tenant and line.queue = m.queue and line.due_at < m.due_at
+    where m.id = $1 limit $2) before`;
 
 /** Newest first, by keyset: a page costs the same however deep it is. */
 export async function listMessages(db: DataSource, tenant: string, query: ListQuery): Promise<MessagePageBody> {
@@ -39,9 +76,8 @@ export async function listMessages(db: DataSource, tenant: string, query: ListQu
   if (query.state !== undefined) add((p) => `state = ${p}`, query.state);
   if (query.inDoubt) conditions.push(`id in (select message_id from attempts where state = 'in_doubt')`);
   if (query.idempotencyKey !== undefined) add((p) => `idempotency_key = ${p}`, query.idempotencyKey);
-  const after = query.cursor === undefined ? undefined : readCursor(query.cursor);
-  if (after) {
-    parameters.push(after.createdAt, after.id);
+  if (query.cursor) {
+    parameters.push(query.cursor.at, query.cursor.id);
     conditions.push(`(created_at, id) < ($${parameters.length - 1}, $${parameters.length})`);
   }
   parameters.push(query.limit + 1);
@@ -54,7 +90,7 @@ export async function listMessages(db: DataSource, tenant: string, query: ListQu
   const last = messages.at(-1);
   return {
     messages: messages.map(summarise),
-    nextCursor: last && rows.length > query.limit ? writeCursor(last.createdAt, last.id) : null,
+    nextCursor: last && rows.length > query.limit ? writeCursor({ at: last.createdAt, id: last.id }) : null,
   };
 }
 
@@ -64,20 +100,4 @@ function asStored(to: string): string {
   const written = to.replace(/^(whatsapp:)? (?=\d)/, '$1+');
   const number = toE164(written, written.startsWith('whatsapp:') ? 'whatsapp' : 'sms');
   return number.ok ? number.e164 : written;
-}
-
-function writeCursor(createdAt: string, id: string): string {
-  return Buffer.from(`${createdAt} ${id}`).toString('base64url');
-}
-
-function readCursor(cursor: string): { createdAt: string; id: string } | undefined {
-  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([0-9a-f-]{36})$/.exec(
-    Buffer.from(cursor, 'base64url').toString(),
-  );
-  if (!match?.[1] || !match[2] || Number.isNaN(Date.parse(match[1]))) throw new BadCursor();
-  return { createdAt: match[1], id: match[2] };
-}
-
-export class BadCursor extends Error {
-  override readonly name = 'BadCursor';
 }

@@ -8,6 +8,7 @@ import {
   sendRequest,
   timestamp,
 } from '@signalbox/contracts';
+import { cursorParameter } from '@signalbox/service';
 import { z } from 'zod';
 
 /** At most this many messages in one request of a batch. */
@@ -67,6 +68,29 @@ const attempt = z.object({
   error: failure.nullable(),
 });
 
+const waiting = z
+  .object({
+    reason: z.enum([
+      'scheduled',
+      'quiet_hours',
+      'blocked_prefix',
+      'back_off',
+      'in_line',
+      'quota',
+      'daily_cap',
+      'account_paused',
+      'credentials_refused',
+      'answer',
+      'in_doubt',
+      'provider',
+    ]),
+    summary: z.string().meta({ description: 'One line for a person' }),
+    since: timestamp,
+    until: timestamp.nullable().meta({ description: 'When it moves on at the earliest; null: nobody can tell' }),
+    runbook: z.string().nullable().meta({ description: 'Path of the page in this repository, or a URL' }),
+  })
+  .meta({ id: 'Waiting' });
+
 const historyLine = z.object({
   at: timestamp,
   kind: z.enum([
@@ -104,6 +128,7 @@ export const messageStory = messageSummary
       .meta({ description: 'Before the send: segments of an SMS, the price by the price table' }),
     attempts: z.array(attempt),
     nextAttemptAt: timestamp.nullable(),
+    waiting: waiting.nullable().meta({ description: 'Why it has not moved on; null when it has ended' }),
     traceId: z.string(),
     history: z.array(historyLine).meta({ description: 'All that happened, oldest first' }),
   })
@@ -124,13 +149,14 @@ export const listQuery = z.object({
     .optional()
     .meta({ description: 'Only those of which it is not known whether the provider took them' }),
   idempotencyKey: z.string().max(255).optional(),
-  cursor: z.string().max(200).optional(),
+  cursor: cursorParameter.optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 
 export const canceled = z.object({ messageId: z.uuid(), state: messageState }).meta({ id: 'CanceledMessage' });
 
 export type MessageSummary = z.output<typeof messageSummary>;
+export type Waiting = z.output<typeof waiting>;
 export type MessageStory = z.output<typeof messageStory>;
 export type MessagePageBody = z.output<typeof messagePage>;
 export type ListQuery = z.output<typeof listQuery>;

@@ -1,6 +1,7 @@
 import type { Attempt } from '../dispatch/attempt.ts';
 import type { Message, StateChange } from '../message/message.ts';
 import type { HistoryEntry, MessageStory, MessageSummary } from './message.schemas.ts';
+import { type Line, waitingFor } from './waiting.rules.ts';
 
 export interface StoredLine {
   readonly at: string;
@@ -36,6 +37,7 @@ export function tellStory(
   redactedAt: string | null,
   attempts: readonly Attempt[],
   lines: readonly StoredLine[],
+  line: Line,
 ): MessageStory {
   return {
     ...summarise(message),
@@ -57,6 +59,7 @@ export function tellStory(
       error: attempt.error,
     })),
     nextAttemptAt: message.dueAt,
+    waiting: waitingFor(message, attempts, lines, line),
     traceId: message.traceparent.split('-')[1] ?? '',
     history: inOrder([requested(message), ...attempts.flatMap(tellAttempt), ...lines.flatMap(tellLines)]),
   };

@@ -1,14 +1,14 @@
 import { Controller, Get, Inject, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { messageReceived, timestamp } from '@signalbox/contracts';
-import { ApiTokenGuard, CurrentTenant, ProblemException, Scopes, ZodQuery, ZodResponse } from '@signalbox/service';
+import { ApiTokenGuard, CurrentTenant, cursorParameter, Scopes, ZodQuery, ZodResponse } from '@signalbox/service';
 import { DataSource } from 'typeorm';
 import { z } from 'zod';
-import { type InboundQuery, listInbound, readPlace } from './inbound.queries.ts';
+import { listInbound } from './inbound.queries.ts';
 
 const inboundQuery = z.object({
   from: z.string().min(1).max(200).optional().meta({ description: 'The person, E.164 or whatsapp:+E.164' }),
-  cursor: z.string().max(200).optional(),
+  cursor: cursorParameter.optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 
@@ -42,11 +42,6 @@ export class InboundController {
   @ApiOperation({ operationId: 'listInbound', summary: 'What people have sent us, newest first' })
   @ZodResponse(200, inboundPage)
   async list(@CurrentTenant() tenant: { name: string }, @ZodQuery(inboundQuery) query: z.output<typeof inboundQuery>) {
-    const after = query.cursor === undefined ? undefined : readPlace(query.cursor);
-    if (query.cursor !== undefined && !after) {
-      const errors = [{ parameter: 'cursor', detail: 'is not a nextCursor of this list' }];
-      throw new ProblemException(400, 'Invalid request', 'The cursor is not valid', { errors });
-    }
-    return listInbound(this.#db, tenant.name, { from: query.from, after, limit: query.limit } satisfies InboundQuery);
+    return listInbound(this.#db, tenant.name, { from: query.from, after: query.cursor, limit: query.limit });
   }
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { type MessageReceived, type SuppressionChanged, topics } from '@signalbox/contracts';
 import { createKafka, ensureTopics } from '@signalbox/kafka';
 import { OutboxRelay, run } from '@signalbox/persistence';
+import { cursorParameter } from '@signalbox/service';
 import { createLogger } from '@signalbox/telemetry';
 import { eventually, testKafka } from '@signalbox/testing';
 import fc from 'fast-check';
@@ -19,7 +20,7 @@ import {
 } from '../../test/suppression.ts';
 import { suppressedAmong } from '../suppression/suppression.store.ts';
 import { InboundHandler } from './inbound.handler.ts';
-import { listInbound, readPlace } from './inbound.queries.ts';
+import { listInbound } from './inbound.queries.ts';
 import { knownSenders } from './known-sender.store.ts';
 
 const logger = createLogger('spec', { level: 'silent' });
@@ -252,7 +253,7 @@ describe('InboundHandler', () => {
       const list = (after?: string) =>
         listInbound(database.dataSource, 'demo', {
           from: ` ${person.slice(1)}`,
-          after: after === undefined ? undefined : readPlace(after),
+          after: after === undefined ? undefined : cursorParameter.parse(after),
           limit: 2,
         });
       const first = await list();

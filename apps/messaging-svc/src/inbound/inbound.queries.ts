@@ -1,4 +1,5 @@
 import type { MessageChannel, MessageReceived } from '@signalbox/contracts';
+import { type TimeAndId, writeCursor } from '@signalbox/service';
 import { toE164 } from '@signalbox/twilio';
 import type { DataSource } from 'typeorm';
 
@@ -20,14 +21,9 @@ interface InboundRow {
 /** As it was published, and whether its text is still here. */
 export type InboundView = MessageReceived & { readonly redactedAt: string | null };
 
-interface Place {
-  readonly at: string;
-  readonly id: string;
-}
-
 export interface InboundQuery {
   readonly from: string | undefined;
-  readonly after: Place | undefined;
+  readonly after: TimeAndId | undefined;
   readonly limit: number;
 }
 
@@ -50,7 +46,10 @@ export async function listInbound(
   );
   const page = rows.slice(0, limit);
   const last = page.at(-1);
-  return { messages: page.map(toReceived), nextCursor: last && rows.length > limit ? writePlace(last) : null };
+  return {
+    messages: page.map(toReceived),
+    nextCursor: last && rows.length > limit ? writeCursor({ at: last.received_at.toISOString(), id: last.id }) : null,
+  };
 }
 
 function toReceived(row: InboundRow): InboundView {
@@ -77,16 +76,4 @@ function asStored(from: string): string {
   const written = from.replace(/^(whatsapp:)? (?=\d)/, '$1+');
   const number = toE164(written, written.startsWith('whatsapp:') ? 'whatsapp' : 'sms');
   return number.ok ? number.e164 : written;
-}
-
-function writePlace({ received_at, id }: InboundRow): string {
-  return Buffer.from(`${received_at.toISOString()} ${id}`).toString('base64url');
-}
-
-/** Undefined for what is no cursor of the list. */
-export function readPlace(cursor: string): Place | undefined {
-  const text = Buffer.from(cursor, 'base64url').toString();
-  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([0-9a-f-]{36})$/.exec(text);
-  if (!match?.[1] || !match[2] || Number.isNaN(Date.parse(match[1]))) return undefined;
-  return { at: match[1], id: match[2] };
 }

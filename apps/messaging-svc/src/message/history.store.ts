@@ -1,15 +1,4 @@
-import { columns, run, runPrepared, type Transaction } from '@signalbox/persistence';
-
-/** A line of a message's story that is no state change: what came from outside. */
-export interface HistoryLine {
-  readonly messageId: string;
-  /** RFC 3339, UTC. */
-  readonly at: string;
-  readonly kind: 'provider_status' | 'fallback' | 'in_doubt';
-  /** The CloudEvents id of what it tells; a line with the same one is written once per message. */
-  readonly eventId: string | null;
-  readonly detail: Readonly<Record<string, unknown>>;
-}
+import { columns, jsonb, run, runPrepared, type Transaction } from '@signalbox/persistence';
 
 /** Which of these events the messages have in their history already: they are repeats. Callers hold the messages' locks. */
 export async function knownEvents(
@@ -34,32 +23,27 @@ export function eventKey(messageId: string, eventId: string): string {
   return `${messageId} ${eventId}`;
 }
 
-/** When the history first told of this event; undefined when it does not. */
-export async function firstTold(tx: Transaction, messageId: string, eventId: string): Promise<Date | undefined> {
+/** Something that may be found again and again, and is a line of the history once. */
+export interface Finding {
+  readonly messageId: string;
+  readonly at: Date;
+  readonly kind: 'in_doubt';
+  readonly eventId: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** Writes the line unless it is there already; returns when it was first told. */
+export async function tellOnce(tx: Transaction, { messageId, at, kind, eventId, detail }: Finding): Promise<Date> {
+  await run(
+    tx,
+    `insert into message_history (message_id, at, kind, event_id, detail) values ($1, $2, $3, $4, $5)
+     on conflict (message_id, event_id) do nothing`,
+    [messageId, at, kind, eventId, jsonb(detail)],
+  );
   const { rows } = await run<{ at: Date }>(
     tx,
     'select at from message_history where message_id = $1 and event_id = $2',
     [messageId, eventId],
   );
-  return rows[0]?.at;
-}
-
-export async function writeHistory(tx: Transaction, lines: readonly HistoryLine[]): Promise<void> {
-  if (lines.length === 0) return;
-  const rows = columns(
-    lines,
-    { message_id: 'uuid', at: 'timestamptz', kind: 'text', event_id: 'text', detail: 'jsonb' },
-    (line) => ({
-      message_id: line.messageId,
-      at: line.at,
-      kind: line.kind,
-      event_id: line.eventId,
-      detail: line.detail,
-    }),
-  );
-  await run(
-    tx,
-    `insert into message_history (${rows.names}) select * from ${rows.as('n')} on conflict (message_id, event_id) do nothing`,
-    rows.parameters,
-  );
+  return rows[0]?.at ?? at;
 }

@@ -1,11 +1,10 @@
 import type { Consent, Failure, Lane, MessageChannel, MessageState, Metadata, SendRequest } from '@signalbox/contracts';
 import { type Estimate, noEstimate } from '../content/content.rules.ts';
 import { countsWrite } from '../analytics/delta.store.ts';
-import { columns, Outbox, run, runPrepared, type Transaction } from '@signalbox/persistence';
+import { columns, Outbox, run, runPrepared, type Transaction, type Write, writeAll } from '@signalbox/persistence';
 import type { Share, WaitingLine } from '../dispatch/allot.rules.ts';
 import { toEvents } from './message.events.ts';
-import type { Message, MessageContent, Step } from './message.ts';
-import { type Write, writeAll } from './write.ts';
+import { type Message, type MessageContent, naturalKey, type Step } from './message.ts';
 
 /**
  * The messages table. Every function that locks several rows takes them in id order, so two transactions never wait
@@ -16,7 +15,7 @@ const outbox = new Outbox();
 
 const lanes: readonly Lane[] = ['critical', 'transactional', 'bulk'];
 
-const messageColumns = {
+const fixedColumns = {
   id: 'uuid',
   tenant: 'text',
   idempotency_key: 'text',
@@ -36,6 +35,10 @@ const messageColumns = {
   estimate: 'jsonb',
   traceparent: 'text',
   created_at: 'timestamptz',
+} as const;
+
+/** What `save` writes. */
+const changingColumns = {
   state: 'text',
   sequence: 'integer',
   provider_sid: 'text',
@@ -48,6 +51,12 @@ const messageColumns = {
   fallback_at: 'timestamptz',
   updated_at: 'timestamptz',
 } as const;
+
+const messageColumns = { ...fixedColumns, ...changingColumns };
+
+const assignments = Object.keys(changingColumns)
+  .map((name) => `${name} = n.${name}`)
+  .join(', ');
 
 /** The columns of a `MessageRow`, for statements that are prepared. */
 export function messageNames(table: string): string {
@@ -100,15 +109,15 @@ export async function lock(tx: Transaction, ids: readonly string[]): Promise<Map
   return byId(rows);
 }
 
-/** Locks by the provider's id, for callbacks that do not carry ours. */
-export async function lockByProviderSid(tx: Transaction, sids: readonly string[]): Promise<Map<string, Message>> {
+/** Our ids by the provider's, for callbacks that do not carry ours. Locks nothing: all of a batch are locked together, in one order. */
+export async function idsOfProviderSids(tx: Transaction, sids: readonly string[]): Promise<Map<string, string>> {
   if (sids.length === 0) return new Map();
-  const { rows } = await run<MessageRow>(
+  const { rows } = await run<{ provider_sid: string; id: string }>(
     tx,
-    'select * from messages where provider_sid = any($1) order by id for update',
+    'select provider_sid, id from messages where provider_sid = any($1)',
     [sids],
   );
-  return new Map(rows.map((row) => [row.provider_sid ?? '', toMessage(row)]));
+  return new Map(rows.map((row) => [row.provider_sid, row.id]));
 }
 
 /**
@@ -228,6 +237,30 @@ export async function lockUnheard(
   return { messages, more: rows.length === remindersAtOnce };
 }
 
+/** The messages that these tenants and idempotency keys made, by `naturalKey`. */
+export async function findByKey(
+  tx: Transaction,
+  wanted: readonly Pick<Message, 'tenant' | 'idempotencyKey'>[],
+): Promise<Map<string, Pick<Message, 'id' | 'state' | 'requestDigest'>>> {
+  if (wanted.length === 0) return new Map();
+  const keys = columns(wanted, { tenant: 'text', idempotency_key: 'text' }, ({ tenant, idempotencyKey }) => ({
+    tenant,
+    idempotency_key: idempotencyKey,
+  }));
+  const { rows } = await run<Pick<MessageRow, 'id' | 'tenant' | 'idempotency_key' | 'state' | 'request_digest'>>(
+    tx,
+    `select m.id, m.tenant, m.idempotency_key, m.state, m.request_digest
+     from messages m join ${keys.as('n')} on m.tenant = n.tenant and m.idempotency_key = n.idempotency_key`,
+    keys.parameters,
+  );
+  return new Map(
+    rows.map(({ id, tenant, idempotency_key: idempotencyKey, state, request_digest: requestDigest }) => [
+      naturalKey({ tenant, idempotencyKey }),
+      { id, state, requestDigest },
+    ]),
+  );
+}
+
 /** Inserts new messages with their history and events; returns the ids that were new, by tenant and idempotency key. */
 export async function insert(tx: Transaction, steps: readonly Step[]): Promise<Set<string>> {
   if (steps.length === 0) return new Set();
@@ -261,44 +294,11 @@ export async function save(tx: Transaction, steps: readonly Step[], along: reado
 
 function messageWrite(changed: readonly Step[]): Write {
   if (changed.length === 0) return undefined;
-  const {
-    id,
-    state,
-    sequence,
-    provider_sid,
-    error,
-    attempt,
-    due_at,
-    queue,
-    check_at,
-    fallback_taken,
-    fallback_at,
-    updated_at,
-  } = messageColumns;
-  const rows = columns(
-    changed,
-    {
-      id,
-      state,
-      sequence,
-      provider_sid,
-      error,
-      attempt,
-      due_at,
-      queue,
-      check_at,
-      fallback_taken,
-      fallback_at,
-      updated_at,
-    },
-    ({ message }) => toRow(message),
-  );
+  const rows = columns(changed, { id: fixedColumns.id, ...changingColumns }, ({ message }) => toRow(message));
   return (first) => ({
     // The lock already keeps others out; the sequence makes going back impossible whoever forgets it.
     sql: `update messages m
-     set state = n.state, sequence = n.sequence, provider_sid = n.provider_sid, error = n.error,
-         attempt = n.attempt, due_at = n.due_at, queue = n.queue, check_at = n.check_at,
-         fallback_taken = n.fallback_taken, fallback_at = n.fallback_at, updated_at = n.updated_at
+     set ${assignments}
      from ${rows.as('n', first)} where m.id = n.id and m.sequence <= n.sequence`,
     parameters: rows.parameters,
   });
@@ -426,10 +426,6 @@ function laneNumber(lane: Lane | undefined): number {
 
 function byId(rows: readonly MessageRow[]): Map<string, Message> {
   return new Map(rows.map((row) => [row.id, toMessage(row)]));
-}
-
-function naturalKey(message: Message): string {
-  return `${message.tenant}\0${message.idempotencyKey}`;
 }
 
 function compare(a: string, b: string): number {

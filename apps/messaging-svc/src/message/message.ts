@@ -77,7 +77,7 @@ export interface Step {
 /** A line of the history besides those of the moves. */
 export interface Remark {
   readonly at: string;
-  readonly kind: 'held' | 'settled' | 'callback';
+  readonly kind: 'held' | 'settled' | 'callback' | 'provider_status' | 'fallback';
   /** The CloudEvents id of what it tells. */
   readonly eventId?: string;
   readonly detail: Readonly<Record<string, unknown>>;
@@ -88,6 +88,23 @@ export interface Remark {
 export type Facts = Partial<
   Pick<Message, 'providerSid' | 'error' | 'attempt' | 'dueAt' | 'queue' | 'checkAt' | 'fallbackTaken' | 'fallbackAt'>
 >;
+
+/** What a message is known by to those who asked for it, in one string. */
+export function naturalKey({ tenant, idempotencyKey }: Pick<Message, 'tenant' | 'idempotencyKey'>): string {
+  return `${tenant}\0${idempotencyKey}`;
+}
+
+/** A new message; the state it begins in has none before it. */
+export function begin(message: Message): Step {
+  const { sequence, state, createdAt, error } = message;
+  return { before: null, message, changes: [{ sequence, from: null, to: state, at: createdAt, error }] };
+}
+
+/** A new message that is over before it began; what else was decided of it is void. */
+export function rejectNew(message: Message, error: Failure): Step {
+  const over: Message = { ...message, state: 'rejected', sequence: 1, error, dueAt: null };
+  return begin({ ...over, fallbackAt: fallbackAfter(over, { to: over.state, error }, over.createdAt) });
+}
 
 export function unchanged(message: Message): Step {
   return { before: message, message, changes: [] };

@@ -1,6 +1,5 @@
-import { columns, run, runPrepared, type Transaction } from '@signalbox/persistence';
+import { columns, run, runPrepared, type Transaction, type Write, writeAll } from '@signalbox/persistence';
 import type { QuotaLimits } from '@signalbox/tenants';
-import { type Write, writeAll } from '../message/write.ts';
 import { type Bucket, type Budget, giveBack, newBucket } from './bucket.rules.ts';
 import { dayOf } from './day.rules.ts';
 import { bucketKey, type Buckets, type Scope, scopeKey, scopeOf } from './quota.rules.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { after, attempt, message, now } from '../../test/builders.ts';
-import { isResendDue, judge, type ListedMessage, type Rival } from './reconcile.rules.ts';
+import type { ListedMessage } from '../dispatch/attempt.ts';
+import { isResendDue, judge, type Rival } from './reconcile.rules.ts';
 
 function listed(changes: Partial<ListedMessage> = {}): ListedMessage {
   return {

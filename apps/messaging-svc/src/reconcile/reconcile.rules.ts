@@ -1,19 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { InDoubtPolicy } from '@signalbox/tenants';
 import { Duration } from 'luxon';
-import type { Attempt } from '../dispatch/attempt.ts';
+import type { Attempt, ListedMessage } from '../dispatch/attempt.ts';
 import type { Message } from '../message/message.ts';
-
-/** A message of the provider's list, with what is needed to recognise it. */
-export interface ListedMessage {
-  readonly sid: string;
-  readonly to: string;
-  readonly from: string | null;
-  readonly messagingServiceSid: string | null;
-  readonly body: string;
-  readonly status: string;
-  readonly createdAt: Date;
-}
 
 /** Another message to the same recipient of which it is not known either whether the provider took it. */
 export interface Rival {

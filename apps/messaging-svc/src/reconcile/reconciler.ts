@@ -6,30 +6,33 @@ import type { Logger } from '@signalbox/telemetry';
 import { TenantDirectory } from '@signalbox/tenants';
 import { CONFIG, type MessagingConfig } from '../config.ts';
 import { advance, nextCheck, type ProviderReport } from '../delivery/delivery.rules.ts';
-import type { Attempt } from '../dispatch/attempt.ts';
+import type { Attempt, ListedMessage } from '../dispatch/attempt.ts';
 import {
   claimedSids,
+  doubtUnanswered,
   extendLeases,
   hasLiveSibling,
   rivalsOf,
   openAttempts,
   saveAttempts,
-  takeOverExpired,
+  takeDoubtful,
   wasGivenUp,
 } from '../dispatch/attempt.store.ts';
-import { retryLater, settle } from '../dispatch/dispatch.rules.ts';
+import { type DispatchPolicy, policyOf, retryLater, settle } from '../dispatch/dispatch.rules.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
-import { type DispatchPolicy, policyOf } from '../dispatch/policy.ts';
 import { MessageProvider } from '../dispatch/provider.ts';
-import { firstTold, writeHistory } from '../message/history.store.ts';
-import { type Message, note, type Step, unchanged } from '../message/message.ts';
+import { tellOnce } from '../message/history.store.ts';
+import { type Message, note, remark, type Step, unchanged } from '../message/message.ts';
 import { lock, lockUnheard, save } from '../message/message.store.ts';
 import { countSteps, inDoubt, reconciled } from '../metrics.ts';
 import { giveUp } from './give-up.rules.ts';
-import { isResendDue, judge, type ListedMessage, searchSince, type Verdict } from './reconcile.rules.ts';
+import { isResendDue, judge, searchSince, type Verdict } from './reconcile.rules.ts';
 
 /** Looked at in one pass; each costs a request to the provider. */
 const perPass = 20;
+
+/** Attempts without an answer that one pass finds to be in doubt, which costs nothing but a write. */
+const perLook = 1_000;
 
 /**
  * Settles what callbacks and answers left open: attempts in doubt (did the provider take the message?) and messages the
@@ -77,8 +80,9 @@ export class Reconciler {
   async #settleDoubts(): Promise<number> {
     const now = new Date();
     const attempts = await this.#transact(async (tx) => {
+      await doubtUnanswered(tx, now, later(now, this.#policy.settleMs), perLook);
       inDoubt.set(await countDoubts(tx));
-      return takeOverExpired(tx, now, this.#passEnd(now), perPass);
+      return takeDoubtful(tx, now, this.#passEnd(now), perPass);
     });
     await Promise.all(attempts.map((attempt) => this.#settleDoubt(attempt)));
     return attempts.length;
@@ -148,9 +152,8 @@ export class Reconciler {
     if (!message || !current) return undefined;
     const eventId = `attempt ${attempt.number} stays in doubt`;
     const detail = { attempt: attempt.number, why };
-    // Told once: the first time is what the policy counts from.
-    await writeHistory(tx, [{ messageId: message.id, at: now.toISOString(), kind: 'in_doubt', eventId, detail }]);
-    const since = (await firstTold(tx, message.id, eventId)) ?? now;
+    // The first time is what the policy counts from.
+    const since = await tellOnce(tx, { messageId: message.id, at: now, kind: 'in_doubt', eventId, detail });
     const wanted = isResendDue(this.#tenants.byName(message.tenant)?.inDoubt, since, now);
     // Once at most: a recipient who got it each time would get it without end.
     if (!wanted || (await wasGivenUp(tx, message.id))) {
@@ -192,6 +195,8 @@ export class Reconciler {
       if (step) countSteps([step]);
     } catch (error) {
       this.#log.warn({ err: error, messageId: message.id }, 'the provider could not be asked about a silent message');
+      // As after an answer without news: what it will never tell (the tenant is gone, the message deleted) is not asked for ever.
+      await this.#transact((tx) => askAgain(tx, message.id, this.#policy.firstCheckMs));
     }
   }
 }
@@ -245,13 +250,19 @@ async function applyReport(
   const message = (await lock(tx, [id])).get(id);
   if (!message) return undefined;
   const { step, outcome } = advance(unchanged(message), report, now);
-  const checked = note(step, now.toISOString(), { checkAt: nextCheck(step.message, now, firstCheckMs) });
-  await save(tx, [checked]);
-  if (outcome !== 'ignored') {
-    const detail = { status: report.status, outcome, errorCode: report.errorCode, providerSid: report.resourceSid };
-    await writeHistory(tx, [{ messageId: id, at: now.toISOString(), kind: 'provider_status', eventId: null, detail }]);
-  }
-  return checked;
+  const at = now.toISOString();
+  const checked = note(step, at, { checkAt: nextCheck(step.message, now, firstCheckMs) });
+  const detail = { status: report.status, outcome, errorCode: report.errorCode, providerSid: report.resourceSid };
+  const told = outcome === 'ignored' ? checked : remark(checked, { at, kind: 'provider_status', detail });
+  await save(tx, [told]);
+  return told;
+}
+
+async function askAgain(tx: Transaction, id: string, firstCheckMs: number): Promise<void> {
+  const now = new Date();
+  const message = (await lock(tx, [id])).get(id);
+  if (!message) return;
+  await save(tx, [note(unchanged(message), now.toISOString(), { checkAt: nextCheck(message, now, firstCheckMs) })]);
 }
 
 async function countDoubts(tx: Transaction): Promise<number> {

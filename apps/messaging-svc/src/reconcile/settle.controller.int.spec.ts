@@ -6,10 +6,11 @@ import { DataSource } from 'typeorm';
 import { z } from 'zod';
 import { acceptance, noQuotas, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages } from '../../test/database.ts';
-import { Acceptor } from '../acceptance/acceptance.ts';
+import { Acceptor } from '../acceptance/acceptor.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { MessageController } from '../http/message.controller.ts';
 import { reconciled } from '../metrics.ts';
+import { QuotaBook } from '../quota/quota.book.ts';
 import { SettleController } from './settle.controller.ts';
 
 @Module({})
@@ -41,11 +42,12 @@ describe('settling a message in doubt', () => {
             { provide: TRANSACT, useValue: database.transact },
             { provide: TOKEN_DIRECTORY, useValue: directory },
             { provide: DataSource, useValue: database.dataSource },
-            { provide: Dispatcher, useValue: { nudge: () => nudges++ } },
+            { provide: Dispatcher, useValue: { nudge: () => nudges++, holdOf: () => null } },
+            { provide: QuotaBook, useValue: noQuotas },
             {
               provide: Acceptor,
               useValue: new Acceptor(directory as never, noQuotas, acceptance.content.prices, {
-                MEDIA_ALLOW_PRIVATE: 'false',
+                MEDIA_ALLOW_PRIVATE: false,
               }),
             },
           ],

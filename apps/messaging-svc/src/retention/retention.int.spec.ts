@@ -41,11 +41,11 @@ async function aged(
   changes: Parameters<typeof queueMessages>[2] = () => ({}),
 ) {
   const ids = (await queueMessages(database, count, changes)).map(({ id }) => id);
-  await query(`update messages set created_at = $2, state = $3, due_at = null where id = any($1)`, [
-    ids,
-    daysAgo(days),
-    state,
-  ]);
+  await query(
+    `update messages set created_at = $2, state = $3, due_at = null,
+       check_at = case when $3 in ('submitted', 'sent') then now() end where id = any($1)`,
+    [ids, daysAgo(days), state],
+  );
   await query(
     `insert into attempts (message_id, number, state, started_at, lease_until, worker)
      select id, 1, 'accepted', now(), now(), 'spec' from unnest($1::uuid[]) as n (id)`,
@@ -101,6 +101,20 @@ describe('retention', () => {
     await passAll(10);
     expect(await count('messages', 'redacted_at is not null')).toBe(4);
     expect(await count('retention_deferred')).toBe(0);
+  });
+
+  it('does not wait for a receipt that the provider is asked for no more', async () => {
+    const [asked, silent] = await aged(2, 31, 'sent');
+    const [old] = await aged(1, 401, 'sent');
+    await query('update messages set check_at = null where id = any($1)', [[silent, old]]);
+    await passAll(10);
+    expect(await query('select id, redacted_at is not null as redacted from messages order by redacted')).toEqual([
+      { id: asked, redacted: false },
+      { id: silent, redacted: true },
+    ]);
+    await query('update messages set check_at = null');
+    await passAll(10);
+    expect(await count('messages', 'redacted_at is not null')).toBe(2);
   });
 
   it('deletes messages with all that hangs on them, also of a tenant that left the file', async () => {

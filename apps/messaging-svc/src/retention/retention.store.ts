@@ -12,8 +12,15 @@ const finalStates = (Object.keys(messageMachine) as MessageState[])
   .map((state) => `'${state}'`)
   .join(', ');
 
+/**
+ * It has ended; or it is with the provider, which is asked about it no more: some carriers never send a receipt, and `sent`
+ * is all there will ever be.
+ */
+const isOver = (m: string) =>
+  `(${m}.state in (${finalStates}) or (${m}.state in ('submitted', 'sent') and ${m}.check_at is null))`;
+
 /** Nothing of the content is needed any more, not even for a fallback. */
-const hasEnded = (alias: string) => `(${alias}.state in (${finalStates}) and ${alias}.fallback_at is null)`;
+const hasEnded = (m: string) => `(${isOver(m)} and ${m}.fallback_at is null)`;
 
 const withoutContent = `content || '{"body": null, "mediaUrls": [], "contentVariables": {}}'`;
 
@@ -113,7 +120,7 @@ export async function settleDeferred(tx: Transaction, limit: number): Promise<nu
   const { rows } = await run<{ id: string; erasure: string | null }>(
     tx,
     `select m.id, d.erasure from retention_deferred d join messages m on m.id = d.message_id
-     where m.state in (${finalStates}) and (d.erasure is not null or m.fallback_at is null)
+     where ${isOver('m')} and (d.erasure is not null or m.fallback_at is null)
      order by m.id limit $1 for no key update of m skip locked`,
     [limit],
   );

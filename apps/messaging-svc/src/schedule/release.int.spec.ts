@@ -4,22 +4,16 @@ import { createLogger } from '@signalbox/telemetry';
 import { eventually } from '@signalbox/testing';
 import { DateTime } from 'luxon';
 import { v7 as uuidv7 } from 'uuid';
-import { command, noQuotas, tenant } from '../../test/builders.ts';
+import { command, noQuotas, tenant, testConfig } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase } from '../../test/database.ts';
-import { Acceptor } from '../acceptance/acceptance.ts';
+import { Acceptor } from '../acceptance/acceptor.ts';
 import { cancelAll } from '../acceptance/cancel.ts';
-import { messagingConfig } from '../config.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { MessageProvider } from '../dispatch/provider.ts';
 import { findStory } from '../http/message.queries.ts';
 import type { Message } from '../message/message.ts';
 
-const config = messagingConfig.parse({
-  DATABASE_URL: 'postgres://unused',
-  KAFKA_BROKERS: 'unused:9092',
-  PUBLIC_BASE_URL: 'http://localhost',
-  DISPATCH_POLL_MS: 20,
-});
+const config = testConfig();
 
 const zone = 'America/Los_Angeles';
 const local = (hours: number) => DateTime.now().setZone(zone).plus({ hours });
@@ -63,7 +57,7 @@ describe('what is due and may not go', () => {
   afterEach(() => dispatcher.stop());
 
   const directory = { byName: () => current } as unknown as TenantDirectory;
-  const acceptor = new Acceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: 'false' });
+  const acceptor = new Acceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: false });
 
   async function accept(changes: Parameters<typeof command>[0] = {}): Promise<{ messageId: string; state: string }> {
     const request = command({ idempotencyKey: uuidv7(), timeZone: zone, ...changes });
@@ -75,7 +69,7 @@ describe('what is due and may not go', () => {
   }
 
   const story = async (id: string) => {
-    const found = await findStory(database.dataSource, 'demo', id);
+    const found = await findStory(database.dataSource, 'demo', id, { quotas: new Map(), hold: null });
     if (!found) throw new Error('no story');
     return found;
   };
@@ -102,6 +96,7 @@ describe('what is due and may not go', () => {
     const held = await story(waiting.messageId);
     const until = next(quietHours.to);
     expect(held).toMatchObject({ state: 'queued', nextAttemptAt: until, attempts: [] });
+    expect(held.waiting).toMatchObject({ reason: 'quiet_hours', until });
     expect(held.history.at(-1)?.summary).toBe(`held until ${until}: quiet hours`);
 
     const [canceled] = await database.transact((tx) =>

@@ -4,11 +4,11 @@ import { Batch } from '@signalbox/kafka';
 import type { Tenant, TenantDirectory } from '@signalbox/tenants';
 import { createLogger } from '@signalbox/telemetry';
 import { eventually } from '@signalbox/testing';
-import { command, directory, noQuotas, tenant } from '../../test/builders.ts';
+import { command, directory, noQuotas, tenant, testConfig } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, queueMessages } from '../../test/database.ts';
 import { number, optOut, person, service, suppressionEvents, suppressNow } from '../../test/suppression.ts';
-import { Acceptor } from '../acceptance/acceptance.ts';
-import { messagingConfig } from '../config.ts';
+import { Acceptor } from '../acceptance/acceptor.ts';
+import type { MessagingConfig } from '../config.ts';
 import { DeliveryHandler } from '../delivery/delivery.handler.ts';
 import type { SendOutcome } from '../dispatch/attempt.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -19,14 +19,6 @@ import { findDrift } from './suppression.queries.ts';
 import { applyRequests, suppressedAmong } from './suppression.store.ts';
 
 const logger = createLogger('spec', { level: 'silent' });
-const config = messagingConfig.parse({
-  DATABASE_URL: 'postgres://unused',
-  KAFKA_BROKERS: 'unused:9092',
-  PUBLIC_BASE_URL: 'http://localhost',
-  DISPATCH_POLL_MS: 20,
-  RETRY_BASE_MS: 1,
-  RETRY_MAX_MS: 5,
-});
 const recipient = (index: number) => `+1415555${1000 + index}`;
 
 let database: MessagingDatabase;
@@ -46,7 +38,7 @@ const states = async () => (await messageRows()).map(({ state }) => state);
 
 describe('acceptance', () => {
   const acceptorOf = (one: Tenant) =>
-    new Acceptor({ byName: () => one } as unknown as TenantDirectory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: 'false' });
+    new Acceptor({ byName: () => one } as unknown as TenantDirectory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: false });
   const accept = (commands: Partial<SendCommand>[], acceptor = acceptorOf(tenant)) =>
     database.transact((tx) =>
       acceptor.accept(
@@ -120,21 +112,14 @@ describe('dispatch', () => {
     running = [];
   });
 
-  function start(changes: Partial<typeof config> = {}): Dispatcher {
+  function start(changes: Partial<MessagingConfig> = {}): Dispatcher {
     const provider = {
       send: async (message: Message) => {
         calls.push(message);
         return answer(message);
       },
     } as unknown as MessageProvider;
-    const dispatcher = new Dispatcher(
-      database.transact,
-      provider,
-      noQuotas,
-      directory,
-      { ...config, ...changes },
-      logger,
-    );
+    const dispatcher = new Dispatcher(database.transact, provider, noQuotas, directory, testConfig(changes), logger);
     dispatcher.start();
     running.push(dispatcher);
     return dispatcher;

@@ -54,7 +54,7 @@ export function writeCursor({ recipient, channel, scope }: Place): string {
 
 /** Undefined for what is no cursor of the list. */
 export function readCursor(cursor: string): Place | undefined {
-  const match = /^\["([^"\\]+)","(sms|whatsapp|email)","([^"\\]+)"\]$/.exec(
+  const match = /^\["([^"\\\p{Cc}]+)","(sms|whatsapp|email)","([^"\\\p{Cc}]+)"\]$/u.exec(
     Buffer.from(cursor, 'base64url').toString(),
   );
   if (!match?.[1] || !match[2] || !match[3]) return undefined;

@@ -8,7 +8,6 @@ import {
   topics,
 } from '@signalbox/contracts';
 import type { OutgoingEvent } from '@signalbox/persistence';
-import { rejected } from '../acceptance/accept.rules.ts';
 import { eventSource } from '../message/message.events.ts';
 import { type Message, move, type Step, unchanged } from '../message/message.ts';
 
@@ -102,11 +101,6 @@ export function scopeOf(message: Pick<Message, 'messagingServiceSid' | 'from'>):
 /** Ends a message that waits, or waits for another attempt, because its recipient has opted out since. */
 export function suppress(message: Message, now: Date): Step {
   return move(unchanged(message), 'rejected', now.toISOString(), { error: suppressed });
-}
-
-/** Turns the acceptance of a new message into its rejection. */
-export function suppressNew({ message }: Step): Step {
-  return rejected({ ...message, sequence: 1, dueAt: null }, suppressed, message.createdAt);
 }
 
 export function toSuppressionEvent(change: Suppression): OutgoingEvent {

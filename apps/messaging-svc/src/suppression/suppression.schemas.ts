@@ -8,7 +8,7 @@ import {
 import { z } from 'zod';
 
 /** As a caller writes it; MMS and RCS are listed under SMS. */
-export const writtenChannel = z.enum(['sms', 'mms', 'rcs', 'whatsapp']);
+const writtenChannel = z.enum(['sms', 'mms', 'rcs', 'whatsapp']);
 
 const recipient = z
   .string()

@@ -43,6 +43,11 @@ export class Refusals {
     this.#sources = new SourceLimit(unauthenticatedPerMinute);
   }
 
+  /** Whether a source has been told too often; what it sends is not worth more than its check. */
+  isLimited(source: string): boolean {
+    return this.#sources.isSpent(source, Date.now());
+  }
+
   /** The answer. */
   refuse({ route, cause, source, authentic = false, details, status }: Refusal): ProblemException {
     const now = Date.now();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { SourceLimit } from './source-limit.rules.ts';
+import { networkOf, SourceLimit } from './source-limit.rules.ts';
 
 const start = 1_000_000;
 
@@ -16,5 +16,26 @@ describe('SourceLimit', () => {
     for (const source of ['a', 'b', 'a', 'c']) limit.take(source, start);
     expect(limit.take('a', start)).toBe(false);
     expect(limit.take('b', start)).toBe(true);
+  });
+});
+
+describe('networkOf', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:DB8:0001:2:ffff::1', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['2001:db8:1:2::', '2001:db8:1:2::/64'],
+    ['::1', '0:0:0:0::/64'],
+  ])('%s is of %s', (address, network) => expect(networkOf(address)).toBe(network));
+
+  it('is what is limited: a host cannot go on under another of its addresses', () => {
+    const limit = new SourceLimit(1);
+    expect(limit.take('2001:db8:1:2::1', start)).toBe(true);
+    expect(limit.isSpent('2001:db8:1:2::2', start)).toBe(true);
+    expect(limit.take('2001:db8:1:2::2', start)).toBe(false);
+    expect(limit.take('2001:db8:1:3::1', start)).toBe(true);
+    expect(limit.isSpent('2001:db8:1:2::2', start + 60_000)).toBe(false);
   });
 });

@@ -362,4 +362,11 @@ describe('the limit', () => {
     expect(await take({ form: `AccountSid=${account('1')}`, secret: 'demo-token' })).toBe(400);
     expect(await take({ ...guess, ip: '192.0.2.2' })).toBe(403);
   });
+
+  it('finds out nothing more for a source that guesses on: that costs more than the check', async () => {
+    const { take, lines } = receiver({ perMinute: 1 });
+    const guess: Sent = { form: form('1'), secret: 'other-token' };
+    expect([await take(guess), await take(guess)]).toEqual([403, 429]);
+    expect(lines.map(({ cause }) => cause)).toEqual(['wrong_token', 'forged']);
+  });
 });

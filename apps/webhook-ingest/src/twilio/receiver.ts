@@ -89,8 +89,7 @@ export class TwilioReceiver {
   /** Refuses; in report mode only what is of no account. */
   #unproven(refused: RefusedCallback, received: UnverifiedCallback, request: CallbackRequest): VerifiedCallback {
     const { route } = received.callback;
-    const claimed = claimedUrls(request.raw.url ?? '', request.headers);
-    const { cause, signedUrl } = diagnose(refused, received, claimed, this.tenants);
+    const { cause, signedUrl } = this.#diagnose(refused, received, request);
     const details = {
       why: refused.why,
       accountSid: refused.accountSid?.slice(0, 40),
@@ -104,6 +103,12 @@ export class TwilioReceiver {
     unverified.inc({ route, cause });
     this.logger.warn({ route, cause, source: request.ip, ...details }, 'callback taken without proof of its sender');
     return { ok: true, signer, content: refused.content, url: received.urls[0], tokenIndex: -1, scheme: 'auth_token' };
+  }
+
+  /** Costs more than the check, so a source that is refused all the time gets none: it is counted as limited anyway. */
+  #diagnose(refused: RefusedCallback, received: UnverifiedCallback, request: CallbackRequest) {
+    if (!this.#report && this.refusals.isLimited(request.ip)) return { cause: refused.cause, signedUrl: undefined };
+    return diagnose(refused, received, claimedUrls(request.raw.url ?? '', request.headers), this.tenants);
   }
 
   /** What is to be kept, or why it says nothing. */

@@ -25,7 +25,7 @@ export async function takenPorts(claims: readonly PortClaim[]): Promise<string[]
   return faults;
 }
 
-export async function isFree(port: number): Promise<boolean> {
+async function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));

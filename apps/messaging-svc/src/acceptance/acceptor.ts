@@ -1,22 +1,22 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { SendCommand } from '@signalbox/contracts';
+import type { MessageState, SendCommand } from '@signalbox/contracts';
 import { requestDigest } from '@signalbox/domain-service';
-import { columns, onCommit, run, type Transaction } from '@signalbox/persistence';
+import { onCommit, type Transaction } from '@signalbox/persistence';
 import { TenantDirectory } from '@signalbox/tenants';
 import { toE164 } from '@signalbox/twilio';
 import { v7 as uuidv7 } from 'uuid';
-import type { MessageState } from '@signalbox/contracts';
 import { blockedAmong } from '../analytics/block.store.ts';
-import { blockNew } from '../analytics/pumping.rules.ts';
+import { blockedPrefix } from '../analytics/pumping.rules.ts';
 import { lastInbound } from '../content/last-inbound.store.ts';
 import { CONFIG, type MessagingConfig } from '../config.ts';
 import type { PriceTable } from '../content/price.rules.ts';
 import { PRICES } from '../content/prices.ts';
-import { insert } from '../message/message.store.ts';
+import { naturalKey, rejectNew } from '../message/message.ts';
+import { findByKey, insert } from '../message/message.store.ts';
 import { countSteps, repeats } from '../metrics.ts';
 import { QuotaBook } from '../quota/quota.book.ts';
 import { queueOf } from '../quota/quota.rules.ts';
-import { suppressNew } from '../suppression/suppression.rules.ts';
+import { suppressed } from '../suppression/suppression.rules.ts';
 import { suppressedAmong } from '../suppression/suppression.store.ts';
 import { accept, type AcceptanceContext } from './accept.rules.ts';
 import { fromKnownSenders } from './known-sender.ts';
@@ -40,12 +40,6 @@ export class UnknownTenant extends Error {
   }
 }
 
-interface Known {
-  readonly id: string;
-  readonly state: MessageState;
-  readonly digest: string;
-}
-
 /** Takes send requests in, whichever way they came: one message per tenant and idempotency key, however often it is asked for. */
 @Injectable()
 export class Acceptor {
@@ -61,7 +55,7 @@ export class Acceptor {
   ) {
     this.#tenants = tenants;
     this.#quotas = quotas;
-    this.#content = { prices, allowPrivateMedia: config.MEDIA_ALLOW_PRIVATE === 'true' };
+    this.#content = { prices, allowPrivateMedia: config.MEDIA_ALLOW_PRIVATE };
   }
 
   knows(tenant: string): boolean {
@@ -104,17 +98,17 @@ export class Acceptor {
     );
     const steps = decided.map((step) => {
       if (step.message.state === 'rejected') return step;
-      if (optedOut.has(step.message.id)) return suppressNew(step);
-      return blocked.has(step.message.id) ? blockNew(step) : step;
+      if (optedOut.has(step.message.id)) return rejectNew(step.message, suppressed);
+      return blocked.has(step.message.id) ? rejectNew(step.message, blockedPrefix) : step;
     });
     const inserted = await insert(tx, steps);
     const others = steps.filter(({ message }) => !inserted.has(message.id)).map(({ message }) => message);
-    const known = await byIdempotencyKey(tx, others);
+    const known = await findByKey(tx, others);
     const results = steps.map(({ message }): Acceptance => {
       if (inserted.has(message.id)) return { messageId: message.id, state: message.state, result: 'new' };
       const earlier = known.get(naturalKey(message));
       if (!earlier) throw new Error('an idempotency key was refused as known and then not found');
-      const result = earlier.digest === message.requestDigest ? 'repeat' : 'conflict';
+      const result = earlier.requestDigest === message.requestDigest ? 'repeat' : 'conflict';
       return { messageId: earlier.id, state: earlier.state, result };
     });
     onCommit(tx, () => {
@@ -130,37 +124,4 @@ function freeWhatsApp({ tenant, channel, contentSid, to }: SendCommand): { tenan
   if (channel !== 'whatsapp' || contentSid) return [];
   const recipient = toE164(to, channel);
   return recipient.ok ? [{ tenant, to: recipient.e164 }] : [];
-}
-
-async function byIdempotencyKey(
-  tx: Transaction,
-  wanted: readonly { tenant: string; idempotencyKey: string }[],
-): Promise<Map<string, Known>> {
-  if (wanted.length === 0) return new Map();
-  const keys = columns(wanted, { tenant: 'text', idempotency_key: 'text' }, (message) => ({
-    tenant: message.tenant,
-    idempotency_key: message.idempotencyKey,
-  }));
-  const { rows } = await run<{
-    id: string;
-    tenant: string;
-    idempotency_key: string;
-    state: MessageState;
-    request_digest: string;
-  }>(
-    tx,
-    `select m.id, m.tenant, m.idempotency_key, m.state, m.request_digest
-     from messages m join ${keys.as('n')} on m.tenant = n.tenant and m.idempotency_key = n.idempotency_key`,
-    keys.parameters,
-  );
-  return new Map(
-    rows.map((row) => [
-      naturalKey({ tenant: row.tenant, idempotencyKey: row.idempotency_key }),
-      { id: row.id, state: row.state, digest: row.request_digest },
-    ]),
-  );
-}
-
-function naturalKey({ tenant, idempotencyKey }: { tenant: string; idempotencyKey: string }): string {
-  return `${tenant}\0${idempotencyKey}`;
 }

@@ -1,4 +1,4 @@
-import { runPrepared, type Transaction } from '@signalbox/persistence';
+import { runPrepared, type Transaction } from './transaction.ts';
 
 /** A statement that writes, given the number of its first parameter; undefined when there is nothing to write. */
 export type Write =
