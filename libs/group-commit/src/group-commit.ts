@@ -39,8 +39,8 @@ interface Waiting<T, R> {
 }
 
 /**
- * Collects what arrives while a flush is under way and flushes it all as the next one: no linger timer, so a lone item
- * waits for nothing and the batch size follows the load. Items are flushed in the order they were added.
+ * Collects what arrives while a flush is under way, or sooner after one than `minIntervalMs`, and flushes it all as the next
+ * one: a lone item waits for nothing, and the batch size follows the load. Items are flushed in the order they were added.
  */
 export class GroupCommit<T, R = void> {
   readonly #flush: (items: T[]) => Promise<(R | Error)[]>;
