@@ -16,7 +16,7 @@ up: ## Start everything, show a demo, stay until Ctrl-C; each process logs to .l
 ##                      DEMO=0           no demo
 ##                      KAFKA_BROKERS=   use this Kafka;  DATABASE_URL=  use this Postgres (a superuser's URL)
 ##                      PLATFORM=docker  Kafka and Postgres from docker-compose.yml
-##                      ports            INGEST_PORT MESSAGING_PORT SIM_PORT KAFKA_PORT POSTGRES_PORT
+##                      ports            INGEST_PORT MESSAGING_PORT SIM_PORT VERIFY_PORT EMAIL_PORT VOICE_PORT KAFKA_PORT POSTGRES_PORT
 	@$(tool) tools/up.ts
 
 down: ## Stop a run that was left behind

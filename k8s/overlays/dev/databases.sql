@@ -1,1 +1,4 @@
 create database messaging;
+create database verify;
+create database email;
+create database voice;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idempotencyKey, lane, metadata, tenantName, timestamp } from './fields.ts';
+import { failure, idempotencyKey, lane, metadata, tenantName, timestamp } from './fields.ts';
 import { defineTopic } from './topic.ts';
 
 const attachment = z.object({
@@ -45,3 +45,31 @@ export const emailCommands = defineTopic({
 
 export type SendEmailRequest = z.output<typeof sendEmailRequest>;
 export type SendEmailCommand = z.output<typeof sendEmailCommand>;
+
+export const emailState = z.enum(['accepted', 'submitted', 'completed', 'failed']).meta({ id: 'EmailState' });
+
+export const emailStateChanged = z
+  .object({
+    tenant: tenantName,
+    emailId: z.uuid(),
+    idempotencyKey,
+    sequence: z.int().min(1).meta({ description: 'From 1, without gaps, per email' }),
+    state: emailState,
+    previousState: emailState.nullable(),
+    at: timestamp,
+    to: z.string(),
+    providerSid: z.string().nullable(),
+    error: failure.nullable(),
+    metadata,
+  })
+  .meta({ id: 'EmailStateChanged', description: 'An email moved forward' });
+
+export const emailEvents = defineTopic({
+  name: 'events.email.v1',
+  summary: 'Every state change of an email, in order',
+  key: 'our email id',
+  messages: { 'email.email.state-changed.v1': emailStateChanged },
+});
+
+export type EmailState = z.output<typeof emailState>;
+export type EmailStateChanged = z.output<typeof emailStateChanged>;

@@ -14,6 +14,9 @@ import type {
   TwilioVerificationEvent,
 } from './twilio-callbacks.ts';
 import type { placeCallCommand } from './voice.ts';
+import type { VerificationStateChanged, startVerificationCommand } from './verify.ts';
+import type { EmailStateChanged } from './email.ts';
+import type { CallStateChanged } from './voice.ts';
 import type { z } from 'zod';
 
 const messageId = '0199b1c2-6b1e-7c3a-9d57-2f1f5a4e8c10';
@@ -198,6 +201,50 @@ export const examples = {
     attachments: [],
     params: { spam_score: '0.011' },
   } satisfies SendgridEmailReceived,
+  'verify.start.v1': { tenant: 'demo', idempotencyKey: 'order-42-shipped', to: '+14155550199' } satisfies z.input<
+    typeof startVerificationCommand
+  >,
+  'verify.verification.state-changed.v1': {
+    tenant: 'demo',
+    verificationId: messageId,
+    idempotencyKey: 'order-42-shipped',
+    sequence: 2,
+    state: 'submitted',
+    previousState: 'accepted',
+    at: '2026-11-24T18:00:00.123Z',
+    to: '+14155550199',
+    providerSid: callSid,
+    error: null,
+    metadata: { orderId: '42' },
+  } satisfies VerificationStateChanged,
+
+  'email.email.state-changed.v1': {
+    tenant: 'demo',
+    emailId: messageId,
+    idempotencyKey: 'order-42-shipped',
+    sequence: 2,
+    state: 'submitted',
+    previousState: 'accepted',
+    at: '2026-11-24T18:00:00.123Z',
+    to: '+14155550199',
+    providerSid: callSid,
+    error: null,
+    metadata: { orderId: '42' },
+  } satisfies EmailStateChanged,
+
+  'voice.call.state-changed.v1': {
+    tenant: 'demo',
+    callId: messageId,
+    idempotencyKey: 'order-42-shipped',
+    sequence: 2,
+    state: 'submitted',
+    previousState: 'accepted',
+    at: '2026-11-24T18:00:00.123Z',
+    to: '+14155550199',
+    providerSid: callSid,
+    error: null,
+    metadata: { orderId: '42' },
+  } satisfies CallStateChanged,
 };
 
 /** The head of a Twilio callback. */

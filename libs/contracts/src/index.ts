@@ -8,13 +8,15 @@ export * from './suppression.ts';
 export * from './analytics.ts';
 export * from './twilio-callbacks.ts';
 export * from './sendgrid-callbacks.ts';
+export * from './verify.ts';
 export { examples } from './examples.ts';
 
 import { analyticsEvents } from './analytics.ts';
-import { emailCommands } from './email.ts';
+import { emailCommands, emailEvents } from './email.ts';
 import { messagingCommands, messagingEvents } from './messaging.ts';
 import { sendgridEventCallbacks, sendgridInboundCallbacks } from './sendgrid-callbacks.ts';
 import { suppressionEvents } from './suppression.ts';
+import { verifyCommands, verifyEvents } from './verify.ts';
 import type { Topic } from './topic.ts';
 import {
   twilioCallCallbacks,
@@ -24,7 +26,7 @@ import {
   twilioStudioCallbacks,
   twilioVerifyCallbacks,
 } from './twilio-callbacks.ts';
-import { voiceCommands } from './voice.ts';
+import { voiceCommands, voiceEvents } from './voice.ts';
 
 /** Every topic there is; each also has its dead-letter topic. */
 export const topics = {
@@ -42,4 +44,8 @@ export const topics = {
   twilioDebuggerCallbacks,
   sendgridEventCallbacks,
   sendgridInboundCallbacks,
+  verifyCommands,
+  verifyEvents,
+  emailEvents,
+  voiceEvents,
 } as const satisfies Record<string, Topic>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idempotencyKey, lane, metadata, tenantName } from './fields.ts';
+import { failure, idempotencyKey, lane, metadata, tenantName, timestamp } from './fields.ts';
 import { defineTopic } from './topic.ts';
 
 /** A request as its HTTP body has it: the tenant is the token's. */
@@ -33,3 +33,31 @@ export const voiceCommands = defineTopic({
 
 export type PlaceCallRequest = z.output<typeof placeCallRequest>;
 export type PlaceCallCommand = z.output<typeof placeCallCommand>;
+
+export const callState = z.enum(['accepted', 'submitted', 'completed', 'failed']).meta({ id: 'CallState' });
+
+export const callStateChanged = z
+  .object({
+    tenant: tenantName,
+    callId: z.uuid(),
+    idempotencyKey,
+    sequence: z.int().min(1).meta({ description: 'From 1, without gaps, per call' }),
+    state: callState,
+    previousState: callState.nullable(),
+    at: timestamp,
+    to: z.string(),
+    providerSid: z.string().nullable(),
+    error: failure.nullable(),
+    metadata,
+  })
+  .meta({ id: 'CallStateChanged', description: 'A call moved forward' });
+
+export const voiceEvents = defineTopic({
+  name: 'events.voice.v1',
+  summary: 'Every state change of a call, in order',
+  key: 'our call id',
+  messages: { 'voice.call.state-changed.v1': callStateChanged },
+});
+
+export type CallState = z.output<typeof callState>;
+export type CallStateChanged = z.output<typeof callStateChanged>;

@@ -65,6 +65,27 @@ export const services: readonly ServiceDefinition[] = [
     database: 'messaging',
     env: (surroundings) => ({ ...common(surroundings), DATABASE_URL: surroundings.databases['messaging'] }),
   },
+  {
+    name: 'verify-svc',
+    port: 8083,
+    portVariable: 'VERIFY_PORT',
+    database: 'verify',
+    env: (surroundings) => ({ ...common(surroundings), DATABASE_URL: surroundings.databases['verify'] }),
+  },
+  {
+    name: 'email-svc',
+    port: 8084,
+    portVariable: 'EMAIL_PORT',
+    database: 'email',
+    env: (surroundings) => ({ ...common(surroundings), DATABASE_URL: surroundings.databases['email'] }),
+  },
+  {
+    name: 'voice-svc',
+    port: 8082,
+    portVariable: 'VOICE_PORT',
+    database: 'voice',
+    env: (surroundings) => ({ ...common(surroundings), DATABASE_URL: surroundings.databases['voice'] }),
+  },
 ];
 
 /** The services, and so many processes in all of those named here: `messaging-svc`, `messaging-svc-2`, … on one database. */

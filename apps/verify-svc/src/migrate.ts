@@ -1,0 +1,4 @@
+import { migrateDatabase } from '@signalbox/domain-service';
+import { migrations } from './migrations/migrations.ts';
+
+await migrateDatabase('verify-svc', migrations);
