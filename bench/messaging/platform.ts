@@ -19,8 +19,10 @@ export interface BenchPlatform {
   readonly postgres: string;
   /** A new database with the tables of messaging-svc. */
   messagingDatabase(name: string): Promise<BenchDatabase>;
-  /** The provider, and what a program needs to send to it. */
-  simulator(): Promise<Simulator>;
+  /** The same with those of another app. */
+  database(app: string, name: string): Promise<BenchDatabase>;
+  /** The provider, and what a program needs to send to it; `tenantFields` come into the tenant file as well. */
+  simulator(tenantFields?: Readonly<Record<string, unknown>>): Promise<Simulator>;
   /** Runs a program that measures itself, a `Meter`, to its end; resolves to its rate per second. */
   rateOf(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number>;
   stop(): Promise<void>;
@@ -35,6 +37,8 @@ export interface Simulator {
   readonly url: string;
   /** For programs that send: TENANTS_FILE with its secrets, PUBLIC_BASE_URL. */
   readonly env: NodeJS.ProcessEnv;
+  /** API tokens of the tenant. */
+  readonly tokens: { readonly send: string };
   /** Forgets what was sent, and sends no callbacks. */
   reset(): Promise<void>;
 }
@@ -53,24 +57,26 @@ export async function startPlatform(): Promise<BenchPlatform> {
     run(process.execPath, args, { cwd: root, env: { ...process.env, ...env } });
   await node(['libs/kafka/dist/ensure-topics.cli.js'], { KAFKA_BROKERS: kafka.brokers });
   const stops: (() => Promise<unknown>)[] = [];
+  const database = async (app: string, name: string) => {
+    const url = databaseUrl(postgres.url, name);
+    await using server = await connect(postgres.url);
+    await server.query(`create database ${name}`);
+    await node([`apps/${app}/dist/migrate.js`], { DATABASE_URL: url });
+    return connect(url);
+  };
 
   return {
     directory,
     brokers: kafka.brokers,
     postgres: postgres.url,
 
-    async messagingDatabase(name) {
-      const url = databaseUrl(postgres.url, name);
-      await using server = await connect(postgres.url);
-      await server.query(`create database ${name}`);
-      await node(['apps/messaging-svc/dist/migrate.js'], { DATABASE_URL: url });
-      return connect(url);
-    },
+    messagingDatabase: (name) => database('messaging-svc', name),
+    database,
 
-    async simulator() {
+    async simulator(tenantFields) {
       const port = await freePort();
       const url = `http://127.0.0.1:${port}`;
-      const tenant = localTenant(url);
+      const tenant = localTenant(url, tenantFields);
       const tenantsFile = path.join(directory, 'tenants.yaml');
       await writeFile(tenantsFile, tenant.file);
       const started = await startNode(
@@ -82,6 +88,7 @@ export async function startPlatform(): Promise<BenchPlatform> {
       stops.push(() => started.kill());
       return {
         url,
+        tokens: tenant.tokens,
         env: { TENANTS_FILE: tenantsFile, PUBLIC_BASE_URL: 'http://127.0.0.1:1', ...tenant.secrets },
         async reset() {
           await fetch(`${url}/_sim/reset`, { method: 'POST' });

@@ -9,6 +9,7 @@ import type { MessageHandler, MicroserviceOptions } from '@nestjs/microservices'
 import { topics } from '@signalbox/contracts';
 import { TRANSACT } from '@signalbox/domain-service';
 import { type Batch, BatchTransport, createKafka, EventProducer, kafkaSettings } from '@signalbox/kafka';
+import { Dispatcher, quotaBook } from '@signalbox/outbound';
 import { createDataSource, isTransient, type Transact, type Transaction, transactor } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import { createLogger, startTelemetry } from '@signalbox/telemetry';
@@ -20,7 +21,7 @@ import type * as Prices from '../../apps/messaging-svc/src/content/prices.ts';
 import type * as Delivery from '../../apps/messaging-svc/src/delivery/delivery.handler.ts';
 import type * as Dispatch from '../../apps/messaging-svc/src/dispatch/dispatcher.ts';
 import type * as Provider from '../../apps/messaging-svc/src/dispatch/provider.ts';
-import type * as Quotas from '../../apps/messaging-svc/src/quota/quota.book.ts';
+import type * as Kinds from '../../apps/messaging-svc/src/quota/quota-kinds.rules.ts';
 import { Meter } from './meter.ts';
 
 // The built ones: Node does not run decorators.
@@ -30,9 +31,9 @@ const { Acceptor } = await built<typeof Acceptors>('acceptance/acceptor');
 const { CONFIG, messagingConfig } = await built<typeof Config>('config');
 const { PRICES } = await built<typeof Prices>('content/prices');
 const { DeliveryHandler } = await built<typeof Delivery>('delivery/delivery.handler');
-const { Dispatcher } = await built<typeof Dispatch>('dispatch/dispatcher');
+const { dispatcher } = await built<typeof Dispatch>('dispatch/dispatcher');
 const { MessageProvider } = await built<typeof Provider>('dispatch/provider');
-const { QuotaBook } = await built<typeof Quotas>('quota/quota.book');
+const { givenQuotas } = await built<typeof Kinds>('quota/quota-kinds.rules');
 
 const meter = new Meter(process.env);
 const config = messagingConfig.parse(process.env);
@@ -58,7 +59,7 @@ const root = (parts: Pick<DynamicModule, 'controllers' | 'providers'>): DynamicM
     { provide: PRICES, useValue: null },
     { provide: TRANSACT, useValue: transact },
     { provide: TenantDirectory, useValue: tenants },
-    QuotaBook,
+    quotaBook(givenQuotas),
     ...(parts.providers ?? []),
   ],
 });
@@ -118,7 +119,7 @@ const roles: Readonly<Record<string, () => Promise<void>>> = {
       }
     }
     const provider = { provide: MessageProvider, useValue: new MeteredProvider(tenants, config) };
-    const module = root({ providers: [provider, Dispatcher] });
+    const module = root({ providers: [provider, dispatcher] });
     const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
     app.get(Dispatcher).start();
   },

@@ -1,4 +1,5 @@
 import { domainConfig, milliseconds } from '@signalbox/domain-service';
+import { dispatchConfig, leaseOutlivesCall } from '@signalbox/outbound';
 import { envBoolean } from '@signalbox/service';
 import { publicBaseUrlFault } from '@signalbox/twilio';
 import { z } from 'zod';
@@ -14,6 +15,9 @@ export const messagingConfig = domainConfig('messaging-svc')
     MEDIA_ALLOW_PRIVATE: envBoolean
       .default(false)
       .meta({ description: 'take media URLs without https or with private hosts; for local runs' }),
+    MAX_WAITING: z.coerce.number().int().min(1).max(1_000_000_000).default(2_000_000).meta({
+      description: 'messages of one tenant that may wait to be sent, unless its quotas.maxWaiting says otherwise',
+    }),
     PUBLIC_BASE_URL: z
       .string()
       .superRefine((base, context) => {
@@ -21,27 +25,11 @@ export const messagingConfig = domainConfig('messaging-svc')
         if (fault) context.addIssue({ code: 'custom', message: fault });
       })
       .meta({ description: 'where the provider reaches webhook-ingest' }),
-    DISPATCH_CONCURRENCY: z.coerce
-      .number()
-      .int()
-      .min(1)
-      .max(1000)
-      .default(64)
-      .meta({ description: 'calls to the provider under way at once' }),
-    CREDENTIALS_PROBE_MS: milliseconds(
-      30_000,
-      'how often an account whose credentials were refused is tried with one message',
-    ),
-    DISPATCH_POLL_MS: milliseconds(500, 'how soon messages accepted by other replicas are seen'),
-    PROVIDER_TIMEOUT_MS: milliseconds(10_000, 'how long an answer of the provider is waited for'),
-    ATTEMPT_LEASE_MS: milliseconds(30_000, 'after which an attempt without an answer is in doubt'),
+    ...dispatchConfig,
     IN_DOUBT_SETTLE_MS: milliseconds(
       15_000,
       "how long an attempt in doubt is left alone, so that it can show up in the provider's list",
     ),
-    RETRY_BASE_MS: milliseconds(500, 'ceiling of the first back-off'),
-    RETRY_MAX_MS: milliseconds(300_000, 'ceiling of any back-off'),
-    GIVE_UP_AFTER_MS: milliseconds(4 * 3_600_000, 'after which a message that was never handed over fails'),
     CALLBACK_OVERDUE_MS: milliseconds(300_000, 'silence after which the provider is asked for the status'),
     FALLBACK_POLL_MS: milliseconds(1_000, 'how often due fallbacks are looked for'),
     ANALYTICS_PREFIX_DIGITS: z.coerce
@@ -63,10 +51,7 @@ export const messagingConfig = domainConfig('messaging-svc')
     RETENTION_POLL_MS: milliseconds(60_000, "how often what outlived its tenant's retention is looked for"),
     RECONCILE_POLL_MS: milliseconds(1_000, 'how often attempts in doubt and silent messages are looked for'),
   })
-  .refine((config) => config.ATTEMPT_LEASE_MS >= config.PROVIDER_TIMEOUT_MS + 5_000, {
-    path: ['ATTEMPT_LEASE_MS'],
-    message: 'must be at least PROVIDER_TIMEOUT_MS + 5000: a call must not outlive its lease',
-  });
+  .refine(...leaseOutlivesCall);
 
 export type MessagingConfig = z.output<typeof messagingConfig>;
 

@@ -1,8 +1,7 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Dispatcher, reportDue } from '@signalbox/outbound';
 import { DataSource } from 'typeorm';
 import { Analytics } from './analytics/analytics.ts';
-import { Dispatcher } from './dispatch/dispatcher.ts';
-import { reportDue } from './dispatch/due.metric.ts';
 import { Fallback } from './fallback/fallback.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
 import { Retention } from './retention/retention.ts';
@@ -20,7 +19,7 @@ export class Lifecycle implements OnApplicationBootstrap, OnApplicationShutdown 
   ) {}
 
   onApplicationBootstrap(): void {
-    reportDue(this.dataSource);
+    reportDue(this.dataSource, 'messages', 'signalbox_messages_due');
     this.dispatcher.start();
     this.reconciler.start();
     this.fallback.start();

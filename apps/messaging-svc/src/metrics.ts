@@ -1,3 +1,4 @@
+import type { DispatchMetrics } from '@signalbox/outbound';
 import { counter, gauge, histogram } from '@signalbox/telemetry';
 import type { Step } from './message/message.ts';
 import { type Suppression, suppressed } from './suppression/suppression.rules.ts';
@@ -12,7 +13,7 @@ export const failures = counter(
   'Messages that ended without delivery, by error code and class',
   ['code', 'class'],
 );
-export const sendAttempts = counter('signalbox_messages_send_attempts_total', 'Calls to send, by what came of them', [
+const sendAttempts = counter('signalbox_messages_send_attempts_total', 'Calls to send, by what came of them', [
   'outcome',
 ]);
 export const providerSeconds = histogram(
@@ -30,6 +31,11 @@ export const repeats = counter(
   'signalbox_messages_repeated_commands_total',
   'Commands whose idempotency key was known',
   ['result'],
+);
+export const turnedAway = counter(
+  'signalbox_messages_turned_away_total',
+  'Requests not taken because as many messages of the tenant wait to be sent as may',
+  ['tenant'],
 );
 export const callbackOutcomes = counter(
   'signalbox_messages_callbacks_total',
@@ -54,13 +60,8 @@ export const inDoubt = gauge(
   'signalbox_messages_in_doubt',
   'Attempts of which it is not known whether the provider took the message',
 );
-export const inFlight = gauge('signalbox_messages_in_flight', 'Calls to the provider under way in this process');
+const inFlight = gauge('signalbox_messages_in_flight', 'Calls to the provider under way in this process');
 
-export const quotaThrottled = counter(
-  'signalbox_quota_throttled_total',
-  'Looks at the queue that left due messages waiting for a quota, by what the quota is for',
-  ['scope_kind'],
-);
 export const circuitOpen = gauge(
   'signalbox_messages_circuit_open',
   "1 while the provider refuses the tenant's credentials: its messages are held",
@@ -71,6 +72,7 @@ export const concurrencyLimit = gauge(
   'Calls at once that this process allows itself to the account of a tenant',
   ['tenant'],
 );
+export const dispatchMetrics: DispatchMetrics = { inFlight, sendAttempts, circuitOpen, concurrencyLimit };
 
 const suppressionChanges = counter(
   'signalbox_suppression_changes_total',

@@ -1,5 +1,6 @@
 import { topics } from '@signalbox/contracts';
 import { domainService } from '@signalbox/domain-service';
+import { Dispatcher, quotaBook, quotaControllers } from '@signalbox/outbound';
 import { AcceptanceHandler } from './acceptance/acceptance.handler.ts';
 import { Acceptor } from './acceptance/acceptor.ts';
 import { Analytics } from './analytics/analytics.ts';
@@ -7,7 +8,7 @@ import { AnalyticsController } from './analytics/analytics.controller.ts';
 import { CONFIG, messagingConfig } from './config.ts';
 import { loadPrices, PRICES } from './content/prices.ts';
 import { DeliveryHandler } from './delivery/delivery.handler.ts';
-import { Dispatcher } from './dispatch/dispatcher.ts';
+import { dispatcher } from './dispatch/dispatcher.ts';
 import { MessageProvider } from './dispatch/provider.ts';
 import { Fallback } from './fallback/fallback.ts';
 import { MessageController } from './http/message.controller.ts';
@@ -15,8 +16,7 @@ import { InboundController } from './inbound/inbound.controller.ts';
 import { InboundHandler } from './inbound/inbound.handler.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations/migrations.ts';
-import { QuotaBook } from './quota/quota.book.ts';
-import { QuotaController } from './quota/quota.controller.ts';
+import { givenQuotas, quotaKinds } from './quota/quota-kinds.rules.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
 import { SettleController } from './reconcile/settle.controller.ts';
 import { ErasureController } from './retention/erasure.controller.ts';
@@ -38,7 +38,7 @@ export const messagingService = domainService({
       InboundHandler,
       MessageController,
       SettleController,
-      QuotaController,
+      ...quotaControllers(quotaKinds),
       InboundController,
       SuppressionController,
       AnalyticsController,
@@ -47,10 +47,10 @@ export const messagingService = domainService({
     providers: [
       { provide: CONFIG, useValue: config },
       { provide: PRICES, useValue: await loadPrices(config.PRICES_FILE) },
-      QuotaBook,
+      quotaBook(givenQuotas),
       Acceptor,
       MessageProvider,
-      Dispatcher,
+      dispatcher,
       Reconciler,
       Fallback,
       Analytics,
@@ -59,9 +59,9 @@ export const messagingService = domainService({
     ],
   }),
   afterBatch: (app) => {
-    const dispatcher = app.get(Dispatcher);
+    const awake = app.get(Dispatcher);
     return (topic) => {
-      if (topic === topics.messagingCommands) dispatcher.nudge();
+      if (topic === topics.messagingCommands) awake.nudge();
     };
   },
   // An import of suppressions is read no faster than the database takes it.

@@ -6,7 +6,10 @@ describe('carrier errors, from the provider’s callback to the analytics', () =
   let system: TestSystem;
 
   beforeAll(async () => {
-    system = await startSystem({ env: { ANALYTICS_WATCH_MS: '300', ANALYTICS_MIN_VOLUME: '20' } });
+    system = await startSystem({
+      only: ['webhook-ingest', 'messaging-svc'],
+      env: { ANALYTICS_WATCH_MS: '300', ANALYTICS_MIN_VOLUME: '20' },
+    });
     await simulator({ errors: [{ prefix: '+4915199', code: 30003 }] });
   }, 180_000);
   afterAll(async () => system?.stop(), 60_000);

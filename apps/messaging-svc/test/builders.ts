@@ -1,11 +1,10 @@
 import type { SendCommand } from '@signalbox/contracts';
+import type { Attempt, QuotaBook } from '@signalbox/outbound';
 import type { Tenant, TenantDirectory } from '@signalbox/tenants';
-import type { Attempt } from '../src/dispatch/attempt.ts';
 import { noEstimate } from '../src/content/content.rules.ts';
 import { type MessagingConfig, messagingConfig } from '../src/config.ts';
 import type { DispatchPolicy } from '../src/dispatch/dispatch.rules.ts';
 import type { Message } from '../src/message/message.ts';
-import type { QuotaBook } from '../src/quota/quota.book.ts';
 
 export const now = new Date('2026-11-24T18:00:00.000Z');
 
@@ -46,11 +45,18 @@ export const tenant: Tenant = {
 /** No prices, no inbound messages. */
 export const acceptance = { content: { prices: null, allowPrivateMedia: false }, lastInbound: [] };
 
+/** What the acceptor reads of the configuration. */
+export const acceptorConfig = { MEDIA_ALLOW_PRIVATE: false, MAX_WAITING: 1_000_000 };
+
 /** Knows the one tenant. */
 export const directory = { byName: (name: string) => (name === 'demo' ? tenant : undefined) } as TenantDirectory;
 
 /** No limits at all. */
-export const noQuotas = { of: () => new Map(), refresh: async () => undefined } as unknown as QuotaBook;
+export const noQuotas = {
+  of: () => new Map(),
+  refresh: async () => undefined,
+  onChange: () => undefined,
+} as unknown as QuotaBook;
 
 export function command(changes: Partial<SendCommand> = {}): SendCommand {
   return {
@@ -106,7 +112,7 @@ export function message(changes: Partial<Message> = {}): Message {
 
 export function attempt(changes: Partial<Attempt> = {}): Attempt {
   return {
-    messageId: message().id,
+    itemId: message().id,
     number: 1,
     state: 'calling',
     startedAt: now.toISOString(),

@@ -42,6 +42,7 @@ describe('the way of a message, cut at every boundary', () => {
   beforeAll(async () => {
     directory = await mkdtemp(path.join(tmpdir(), 'failpoints-'));
     system = await startSystem({
+      only: ['webhook-ingest', 'messaging-svc'],
       env: {
         NODE_ENV: 'test',
         FAILPOINTS_DIR: directory,

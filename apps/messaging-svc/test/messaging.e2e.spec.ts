@@ -22,6 +22,7 @@ describe('Signalbox, from a command to its events', () => {
 
   beforeAll(async () => {
     system = await startSystem({
+      only: ['webhook-ingest', 'messaging-svc'],
       env: {
         PROVIDER_TIMEOUT_MS: '2000',
         ATTEMPT_LEASE_MS: '7000',

@@ -10,7 +10,7 @@ interface Sent {
 describe('quotas over HTTP', () => {
   let system: TestSystem;
 
-  beforeAll(async () => (system = await startSystem({})), 120_000);
+  beforeAll(async () => (system = await startSystem({ only: ['webhook-ingest', 'messaging-svc'] })), 120_000);
   afterAll(() => system?.stop(), 60_000);
 
   async function api(method: string, path: string, body?: unknown, token = system.info.tokens.admin) {

@@ -43,6 +43,7 @@ describe('two replicas, killed again and again, with a provider that fails', () 
 
   beforeAll(async () => {
     system = await startSystem({
+      only: ['webhook-ingest', 'messaging-svc'],
       replicas: { 'messaging-svc': 2 },
       tenant: { quietHours: { from: timeOfDay(dusk - hour), to: timeOfDay(dusk + 3 * hour) } },
       env: { PROVIDER_TIMEOUT_MS: '1000', ATTEMPT_LEASE_MS: '6000', IN_DOUBT_SETTLE_MS: '1000', RETRY_MAX_MS: '2000' },

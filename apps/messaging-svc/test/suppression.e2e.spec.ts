@@ -9,7 +9,7 @@ describe('an opt-out, from the text message to the ledger of the provider', () =
   let system: TestSystem;
   let key = 0;
 
-  beforeAll(async () => void (system = await startSystem()), 180_000);
+  beforeAll(async () => void (system = await startSystem({ only: ['webhook-ingest', 'messaging-svc'] })), 180_000);
   afterAll(async () => system?.stop(), 60_000);
 
   async function api<Body>(method: string, path: string, body?: object): Promise<Body> {

@@ -6,7 +6,14 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { createKafka, EventProducer, kafkaSettings } from '@signalbox/kafka';
-import { createDataSource, migrate, type MigrationClass, OutboxRelay, transactor } from '@signalbox/persistence';
+import {
+  createDataSource,
+  DatabaseProbe,
+  migrate,
+  type MigrationClass,
+  OutboxRelay,
+  transactor,
+} from '@signalbox/persistence';
 import { Health, type ServiceContext, TOKEN_DIRECTORY } from '@signalbox/service';
 import { loadTenants, TenantDirectory } from '@signalbox/tenants';
 import { DataSource } from 'typeorm';
@@ -21,6 +28,7 @@ export const KAFKA = Symbol('kafka');
 export interface Foundation {
   readonly name: string;
   readonly migrations: MigrationClass[];
+  readonly genericPlans?: boolean | undefined;
 }
 
 /**
@@ -32,6 +40,7 @@ export class FoundationModule implements OnApplicationBootstrap, OnApplicationSh
   constructor(
     @Inject(Health) private readonly health: Health,
     @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(DatabaseProbe) private readonly probe: DatabaseProbe,
     @Inject(EventProducer) private readonly producer: EventProducer,
     @Inject(OutboxRelay) private readonly relay: OutboxRelay,
     @Inject(TenantDirectory) private readonly tenants: TenantDirectory,
@@ -40,7 +49,7 @@ export class FoundationModule implements OnApplicationBootstrap, OnApplicationSh
   /** Connects at once, so that a fault shows at start. */
   static async create(
     { config, logger }: ServiceContext<DomainConfig>,
-    { name, migrations }: Foundation,
+    { name, migrations, genericPlans = false }: Foundation,
   ): Promise<DynamicModule> {
     const tenants = await loadTenants(config.TENANTS_FILE);
     tenants.watch(logger);
@@ -49,6 +58,7 @@ export class FoundationModule implements OnApplicationBootstrap, OnApplicationSh
     const dataSource = createDataSource({
       url: config.DATABASE_URL,
       migrations,
+      genericPlans,
       applicationName: name,
       poolSize: config.DATABASE_POOL_SIZE,
       onConnectionLost: (err) => logger.warn({ err }, 'an idle database connection was lost'),
@@ -65,6 +75,7 @@ export class FoundationModule implements OnApplicationBootstrap, OnApplicationSh
       { provide: KAFKA, useValue: kafka },
       { provide: EventProducer, useValue: new EventProducer(kafka) },
       { provide: DataSource, useValue: dataSource },
+      { provide: DatabaseProbe, useValue: new DatabaseProbe(dataSource) },
       { provide: OutboxRelay, useValue: relay },
       { provide: TRANSACT, useValue: transactor(dataSource, () => relay.nudge()) },
     ];
@@ -72,7 +83,7 @@ export class FoundationModule implements OnApplicationBootstrap, OnApplicationSh
   }
 
   onApplicationBootstrap(): void {
-    this.health.register('postgres', async () => void (await this.dataSource.query('select 1')));
+    this.health.register('postgres', () => this.probe.ask());
     this.relay.start();
   }
 
@@ -81,6 +92,7 @@ export class FoundationModule implements OnApplicationBootstrap, OnApplicationSh
     this.tenants.close();
     await this.relay.stop();
     await this.producer.disconnect();
+    await this.probe.close();
     await this.dataSource.destroy();
   }
 }

@@ -20,6 +20,11 @@ export class Periodic {
     this.#running = this.#run();
   }
 
+  /** There is something to do at once. */
+  nudge(): void {
+    this.#wakeUp.nudge();
+  }
+
   /** Resolves when the pass under way has ended. */
   async stop(): Promise<void> {
     this.#stopping = true;

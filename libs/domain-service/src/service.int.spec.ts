@@ -39,6 +39,23 @@ class LastWork implements OnApplicationShutdown {
   }
 }
 
+/** Does `work` while every connection of the pool is taken. */
+async function busyPool(transact: Transact, work: () => Promise<void>): Promise<void> {
+  const done = Promise.withResolvers<void>();
+  const holders = Array.from({ length: poolSize }, () => {
+    const held = Promise.withResolvers<void>();
+    const over = transact(async () => {
+      held.resolve();
+      await done.promise;
+    });
+    return { held: held.promise, over };
+  });
+  await Promise.all(holders.map(({ held }) => held));
+  await work().finally(() => done.resolve());
+  await Promise.all(holders.map(({ over }) => over));
+}
+
+const poolSize = 4;
 const sid = '0'.repeat(32);
 
 describe('domainService', () => {
@@ -75,6 +92,7 @@ tenants:
     KAFKA_GROUP_ID: names.group('domain'),
     DATABASE_URL: database.url,
     TENANTS_FILE: join(folder, 'tenants.yaml'),
+    DATABASE_POOL_SIZE: String(poolSize),
     MIGRATE_ON_START: 'true',
   });
   const definition = (controllers: (typeof Handler)[]) =>
@@ -95,6 +113,10 @@ tenants:
         checks: { postgres: 'ok', kafka: 'ok' },
       }),
     );
+    await busyPool(service.app.get(TRANSACT), async () => {
+      const ready = await fetch(`${service?.url}/readyz`);
+      expect([ready.status, await ready.json()]).toMatchObject([200, { checks: { postgres: 'ok' } }]);
+    });
     const full = await fetch(`${service.url}/full`);
     expect([full.status, full.headers.get('retry-after')]).toEqual([503, '5']);
 

@@ -17,6 +17,8 @@ export interface DomainServiceOptions<Schema extends DomainSchema> extends Pick<
 > {
   /** In any order; the outbox's among them. */
   readonly migrations: MigrationClass[];
+  /** For a service that waits on small batches: see `DatabaseSettings`. */
+  readonly genericPlans?: boolean;
   /** What it reads; each needs exactly one `@OnBatch` handler among the controllers. */
   readonly topics: readonly Topic[];
   /** What it reads besides, with consumers of their own in groups `<KAFKA_GROUP_ID>.<name>`: see `BatchTransportOptions`. */
@@ -39,14 +41,14 @@ class DomainModule {}
 export function domainService<Schema extends DomainSchema>(
   options: DomainServiceOptions<Schema>,
 ): ServiceOptions<Schema> {
-  const { name, port, config, migrations, topics, apart, openapi } = options;
+  const { name, port, config, migrations, genericPlans, topics, apart, openapi } = options;
   return {
     name,
     port,
     config,
     module: async (context): Promise<DynamicModule> => ({
       module: DomainModule,
-      imports: [await FoundationModule.create(context, { name, migrations })],
+      imports: [await FoundationModule.create(context, { name, migrations, genericPlans })],
       ...(await options.parts(context)),
     }),
     transports: (app, context) => {

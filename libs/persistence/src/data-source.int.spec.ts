@@ -34,6 +34,18 @@ async function terminateSessions(): Promise<void> {
 }
 
 describe('a data source', () => {
+  it('plans as its service asks for', async () => {
+    const generic = await createDataSource({
+      url: database.url,
+      applicationName: 'data-source spec, generic',
+      genericPlans: true,
+    }).initialize();
+    const mode = async (of: DataSource) => of.query<unknown[]>('show plan_cache_mode');
+    expect(await mode(dataSource)).toEqual([{ plan_cache_mode: 'auto' }]);
+    expect(await mode(generic)).toEqual([{ plan_cache_mode: 'force_generic_plan' }]);
+    await generic.destroy();
+  });
+
   it('names its sessions and bounds their statements and idle transactions', async () => {
     const settings = await dataSource.query<unknown[]>(
       `select current_setting('application_name') as name, current_setting('statement_timeout') as statement,

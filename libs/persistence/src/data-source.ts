@@ -10,10 +10,15 @@ export interface DatabaseSettings {
   readonly migrations?: MixedList<MigrationClass>;
   /** Shown in `pg_stat_activity`; the service's name. */
   readonly applicationName: string;
-  /** Connections of the pool; the outbox relay holds one more. */
+  /** Connections of the pool; the outbox relay and `DatabaseProbe` hold one more each. */
   readonly poolSize?: number;
   /** Milliseconds a statement may take before Postgres cancels it (57014). */
   readonly statementTimeoutMs?: number;
+  /**
+   * Statements are planned once, without a look at their parameters. For a service whose batches are small: the planner takes
+   * the true length of each array for a reason to plan anew every time, which costs more than the statement.
+   */
+  readonly genericPlans?: boolean;
   /** Told when Postgres drops an idle pooled connection; the pool replaces it by itself. */
   readonly onConnectionLost?: (error: Error) => void;
 }
@@ -34,6 +39,7 @@ export function createDataSource(settings: DatabaseSettings): DataSource {
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
     statement_timeout: statementTimeoutMs,
+    ...(settings.genericPlans && { options: '-c plan_cache_mode=force_generic_plan' }),
     stream: () => impatientSocket(statementTimeoutMs + graceMs),
     // A transaction abandoned by a stuck process must not hold row locks against the other replicas.
     idle_in_transaction_session_timeout: 60_000,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Kafka, Producer, TopicMessages, Transaction } from 'kafkajs';
+import { type Kafka, Partitioners, type Producer, type TopicMessages, type Transaction } from 'kafkajs';
 import { failpoints } from './failpoint.ts';
 import type { OutboxRow } from './relay-session.ts';
 
@@ -25,6 +25,8 @@ export class FencedProducer {
       // How long a dead leader without a successor can hold back consumers at its open transaction.
       transactionTimeout: 15_000,
       allowAutoTopicCreation: false,
+      // As all that is published elsewhere: one key, one partition.
+      createPartitioner: Partitioners.DefaultPartitioner,
       maxInFlightRequests: 1,
       // kafkajs's own retry loses records when a partition's leader moves to a broker that has already answered.
       retry: { retries: 0 },

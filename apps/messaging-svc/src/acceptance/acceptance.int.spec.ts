@@ -1,20 +1,30 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Batch } from '@signalbox/kafka';
 import type { TenantDirectory } from '@signalbox/tenants';
-import { command, noQuotas, now, tenant } from '../../test/builders.ts';
+import { eventually } from '@signalbox/testing';
+import { acceptorConfig, command, noQuotas, now, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents } from '../../test/database.ts';
 import { AcceptanceHandler } from './acceptance.handler.ts';
-import { Acceptor, type SendAsked } from './acceptor.ts';
+import { type Accepted, Acceptor, type SendAsked } from './acceptor.ts';
 import { cancelAll } from './cancel.ts';
 import type { CancelCommand } from '@signalbox/contracts';
 
 const directory = { byName: (name: string) => (name === 'demo' ? tenant : undefined) } as TenantDirectory;
-const acceptor = new Acceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: false });
+const acceptor = new Acceptor(directory, noQuotas, null, acceptorConfig);
 
 const ask = (changes: Parameters<typeof command>[0] = {}): SendAsked => ({
   command: command(changes),
   traceparent: undefined,
 });
+
+/** Commands as they come over Kafka. */
+const recordsOf = (...commands: ReturnType<typeof command>[]) =>
+  commands.map(
+    (data, offset) =>
+      ({ event: { type: 'messaging.send.v1', data }, partition: 3, offset: String(offset) }) as Parameters<
+        AcceptanceHandler['takeCommands']
+      >[0]['records'][number],
+  );
 
 describe('acceptance', () => {
   let database: MessagingDatabase;
@@ -25,7 +35,8 @@ describe('acceptance', () => {
     database.dataSource.query('truncate messages, attempts, message_history, message_checks, outbox cascade'),
   );
 
-  const accept = (...asked: SendAsked[]) => database.transact((tx) => acceptor.accept(tx, asked));
+  const accept = (...asked: SendAsked[]) =>
+    database.transact((tx) => acceptor.accept(tx, asked)) as Promise<Accepted[]>;
   const count = async (table: string): Promise<number> =>
     Number((await database.dataSource.query<{ count: string }[]>(`select count(*) from ${table}`))[0]?.count);
 
@@ -49,12 +60,7 @@ describe('acceptance', () => {
 
   it('rejects a record with another request under a known key, so that the loss is found in the dead letters', async () => {
     const handler = new AcceptanceHandler(acceptor);
-    const records = [command(), command({ body: 'Something else' }), command({ tenant: 'nobody' })].map(
-      (data, offset) =>
-        ({ event: { type: 'messaging.send.v1', data }, partition: 3, offset: String(offset) }) as Parameters<
-          AcceptanceHandler['takeCommands']
-        >[0]['records'][number],
-    );
+    const records = recordsOf(command(), command({ body: 'Something else' }), command({ tenant: 'nobody' }));
     const take = (...taken: typeof records) => database.transact((tx) => handler.takeCommands(new Batch(taken), tx));
 
     await expect(take(...records)).rejects.toMatchObject({
@@ -69,6 +75,55 @@ describe('acceptance', () => {
     expect(await count('messages')).toBe(1);
   });
 
+  describe('when as many wait as may', () => {
+    const limited = { ...tenant, quotas: { senders: {}, prefixes: {}, maxWaiting: 10 } };
+    const full = (names = ['demo', 'other']) =>
+      new Acceptor(
+        { byName: (name: string) => (names.includes(name) ? { ...limited, name } : undefined) } as TenantDirectory,
+        noQuotas,
+        null,
+        acceptorConfig,
+      );
+    const many = (count: number, changes: Parameters<typeof command>[0] = {}) =>
+      Array.from({ length: count }, (_, index) => ask({ idempotencyKey: `${changes.lane}-${index}`, ...changes }));
+
+    it('turns further requests away, critical ones and repeats last, and no other tenant’s', async () => {
+      const limiter = full();
+      const take = async (asked: SendAsked[]) =>
+        (await database.transact((tx) => limiter.accept(tx, asked))).map(({ result }) => result);
+      expect(await take(many(12, { lane: 'bulk' }))).toEqual([
+        ...Array.from({ length: 9 }, () => 'new'),
+        'full',
+        'full',
+        'full',
+      ]);
+      expect(await take(many(1, { lane: 'transactional' }))).toEqual(['full']);
+      expect(await take(many(2, { lane: 'critical' }))).toEqual(['new', 'full']);
+      expect(await take(many(1, { lane: 'bulk' }))).toEqual(['repeat']);
+      expect(await take(many(1, { lane: 'bulk', tenant: 'other' }))).toEqual(['new']);
+      expect(await count('messages')).toBe(11);
+
+      await database.dataSource.query(`update messages set state = 'submitting', due_at = null`);
+      await eventually(async () => expect(await take(many(1, { lane: 'transactional' }))).toEqual(['new']));
+    });
+
+    it('counts what others have taken in', async () => {
+      await database.transact((tx) => full().accept(tx, many(9, { lane: 'bulk' })));
+      const [late] = await database.transact((tx) => full().accept(tx, many(1, { lane: 'transactional' })));
+      expect(late).toEqual({ result: 'full' });
+    });
+
+    it('sets records aside that come over Kafka, with the reason, to be replayed', async () => {
+      const handler = new AcceptanceHandler(full());
+      const records = recordsOf(...many(11, { lane: 'critical' }).map((one) => one.command));
+      await expect(database.transact((tx) => handler.takeCommands(new Batch(records), tx))).rejects.toMatchObject({
+        records: [{ offset: '10' }],
+        reason: 'tenant: as many of its messages wait to be sent as may (quotas.maxWaiting)',
+      });
+      expect(await count('messages')).toBe(0);
+    });
+  });
+
   it('sees the same request whether defaults are written or left out, in whatever order', async () => {
     await accept(ask({ metadata: { a: '1', b: '2' } }));
     const [again] = await accept(ask({ metadata: { b: '2', a: '1' }, from: null, maxPrice: null }));
@@ -76,9 +131,12 @@ describe('acceptance', () => {
   });
 
   it('keeps the keys of tenants apart', async () => {
-    const both = new Acceptor({ byName: (name: string) => ({ ...tenant, name }) } as TenantDirectory, noQuotas, null, {
-      MEDIA_ALLOW_PRIVATE: false,
-    });
+    const both = new Acceptor(
+      { byName: (name: string) => ({ ...tenant, name }) } as TenantDirectory,
+      noQuotas,
+      null,
+      acceptorConfig,
+    );
     const results = await database.transact((tx) => both.accept(tx, [ask(), ask({ tenant: 'other' })]));
     expect(results.map(({ result }) => result)).toEqual(['new', 'new']);
   });

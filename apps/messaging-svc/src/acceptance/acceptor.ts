@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { MessageState, SendCommand } from '@signalbox/contracts';
 import { requestDigest } from '@signalbox/domain-service';
+import { QuotaBook, queueOf } from '@signalbox/outbound';
 import { onCommit, type Transaction } from '@signalbox/persistence';
 import { TenantDirectory } from '@signalbox/tenants';
 import { toE164 } from '@signalbox/twilio';
@@ -14,24 +15,32 @@ import { PRICES } from '../content/prices.ts';
 import { naturalKey, rejectNew } from '../message/message.ts';
 import { findByKey, insert } from '../message/message.store.ts';
 import { countSteps, repeats } from '../metrics.ts';
-import { QuotaBook } from '../quota/quota.book.ts';
-import { queueOf } from '../quota/quota.rules.ts';
+import { quotaKinds } from '../quota/quota-kinds.rules.ts';
 import { suppressed } from '../suppression/suppression.rules.ts';
 import { suppressedAmong } from '../suppression/suppression.store.ts';
 import { accept, type AcceptanceContext } from './accept.rules.ts';
 import { fromKnownSenders } from './known-sender.ts';
+import { WaitingLimit } from './waiting-limit.ts';
 
 export interface SendAsked {
   readonly command: SendCommand;
   readonly traceparent: string | undefined;
 }
 
-export interface Acceptance {
+/** A request that has its message. */
+export interface Accepted {
   readonly messageId: string;
   readonly state: MessageState;
   /** `repeat`: the key was known with the same request; `conflict`: with another one, which was left alone. */
   readonly result: 'new' | 'repeat' | 'conflict';
 }
+
+/** Of the tenant too many wait already: nothing was stored, and the same request may come again. */
+export interface TurnedAway {
+  readonly result: 'full';
+}
+
+export type Acceptance = Accepted | TurnedAway;
 
 export class UnknownTenant extends Error {
   constructor(readonly tenant: string) {
@@ -46,16 +55,18 @@ export class Acceptor {
   readonly #tenants: TenantDirectory;
   readonly #quotas: QuotaBook;
   readonly #content: AcceptanceContext['content'];
+  readonly #limit: WaitingLimit;
 
   constructor(
     @Inject(TenantDirectory) tenants: TenantDirectory,
     @Inject(QuotaBook) quotas: QuotaBook,
     @Inject(PRICES) prices: PriceTable | null,
-    @Inject(CONFIG) config: Pick<MessagingConfig, 'MEDIA_ALLOW_PRIVATE'>,
+    @Inject(CONFIG) config: Pick<MessagingConfig, 'MEDIA_ALLOW_PRIVATE' | 'MAX_WAITING'>,
   ) {
     this.#tenants = tenants;
     this.#quotas = quotas;
     this.#content = { prices, allowPrivateMedia: config.MEDIA_ALLOW_PRIVATE };
+    this.#limit = new WaitingLimit(tenants, config.MAX_WAITING);
   }
 
   knows(tenant: string): boolean {
@@ -86,7 +97,10 @@ export class Acceptor {
         content: this.#content,
         lastInbound: inbound,
       });
-      return { ...step, message: { ...step.message, queue: queueOf(this.#quotas.of(tenant.name), step.message) } };
+      return {
+        ...step,
+        message: { ...step.message, queue: queueOf(quotaKinds, this.#quotas.of(tenant.name), step.message) },
+      };
     });
     const optedOut = await suppressedAmong(
       tx,
@@ -101,19 +115,32 @@ export class Acceptor {
       if (optedOut.has(step.message.id)) return rejectNew(step.message, suppressed);
       return blocked.has(step.message.id) ? rejectNew(step.message, blockedPrefix) : step;
     });
-    const inserted = await insert(tx, steps);
+    const room = await this.#limit.roomFor(
+      tx,
+      steps.map(({ message: { tenant, lane } }) => ({ tenant, lane })),
+    );
+    const inserted = await insert(
+      tx,
+      steps.filter((_step, index) => room[index]),
+    );
+    // A repeat is known as one however much waits.
     const others = steps.filter(({ message }) => !inserted.has(message.id)).map(({ message }) => message);
     const known = await findByKey(tx, others);
-    const results = steps.map(({ message }): Acceptance => {
+    const results = steps.map(({ message }, index): Acceptance => {
       if (inserted.has(message.id)) return { messageId: message.id, state: message.state, result: 'new' };
       const earlier = known.get(naturalKey(message));
-      if (!earlier) throw new Error('an idempotency key was refused as known and then not found');
-      const result = earlier.requestDigest === message.requestDigest ? 'repeat' : 'conflict';
-      return { messageId: earlier.id, state: earlier.state, result };
+      if (earlier) {
+        const result = earlier.requestDigest === message.requestDigest ? 'repeat' : 'conflict';
+        return { messageId: earlier.id, state: earlier.state, result };
+      }
+      if (room[index]) throw new Error('an idempotency key was refused as known and then not found');
+      return { result: 'full' };
     });
     onCommit(tx, () => {
-      countSteps(steps.filter(({ message }) => inserted.has(message.id)));
-      for (const { result } of results) if (result !== 'new') repeats.inc({ result });
+      const added = steps.filter(({ message }) => inserted.has(message.id));
+      countSteps(added);
+      for (const { message } of added) if (message.dueAt !== null) this.#limit.added(message.tenant);
+      for (const { result } of results) if (result === 'repeat' || result === 'conflict') repeats.inc({ result });
     });
     return results;
   }

@@ -1,40 +1,21 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { Module } from '@nestjs/common';
 import { TRANSACT } from '@signalbox/domain-service';
-import { type RunningService, startService, TOKEN_DIRECTORY } from '@signalbox/service';
-import { z } from 'zod';
+import { testApi, type TestApi } from '@signalbox/testing/http';
 import { tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase } from '../../test/database.ts';
 import { AnalyticsController } from './analytics.controller.ts';
 import { watch } from './watch.ts';
 
-@Module({})
-class TestModule {}
-
 let database: MessagingDatabase;
-let api: RunningService;
+let api: TestApi;
 
 beforeAll(async () => {
   database = await messagingDatabase();
-  const tokens: Record<string, string> = { 'read-token': 'read', 'admin-token': 'admin' };
-  const byApiToken = (token: string) => (tokens[token] ? { tenant, scopes: [tokens[token]] } : undefined);
-  api = await startService(
-    {
-      name: 'analytics-spec',
-      port: 0,
-      config: z.object({}),
-      module: () => ({
-        module: TestModule,
-        controllers: [AnalyticsController],
-        providers: [
-          { provide: TRANSACT, useValue: database.transact },
-          { provide: TOKEN_DIRECTORY, useValue: { byApiToken } },
-        ],
-      }),
-      openapi: { title: 'spec' },
-    },
-    { PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'silent' },
-  );
+  api = await testApi({
+    controllers: [AnalyticsController],
+    providers: [{ provide: TRANSACT, useValue: database.transact }],
+    tokens: { 'admin-token': { tenant, scopes: ['admin'] }, 'read-token': { tenant, scopes: ['read'] } },
+  });
   const rows = [
     ['demo', '+1415', 'US', '', 900, 900, 0, 0],
     ['demo', '+1415', 'US', '30003', 0, 0, 80, 0],
@@ -60,11 +41,7 @@ afterAll(async () => {
   await database.close();
 });
 
-async function call(path: string, method = 'GET', token = 'admin-token') {
-  const response = await fetch(`${api.url}${path}`, { method, headers: { authorization: `Bearer ${token}` } });
-  const text = await response.text();
-  return { status: response.status, json: text === '' ? null : (JSON.parse(text) as Record<string, unknown>) };
-}
+const call = (path: string, method = 'GET', token = 'admin-token') => api.call(method, path, undefined, token);
 
 const week = () => new Date(Date.now() - 7 * 24 * 3_600_000).toISOString();
 

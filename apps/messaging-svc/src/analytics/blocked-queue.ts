@@ -1,3 +1,4 @@
+import { isAlone } from '@signalbox/domain-service';
 import type { Transaction } from '@signalbox/persistence';
 import { type Message, move, note, remark, type Step, unchanged } from '../message/message.ts';
 import { lockBulkInLine, save } from '../message/message.store.ts';
@@ -8,9 +9,10 @@ import { blockedPrefix } from './pumping.rules.ts';
  * Holds bulk messages that were in line for a prefix before it was blocked, or came in while that was being decided, until
  * the block ends, and lets them go when it is lifted: the signs may be those of an honest campaign, which a person decides.
  * Dispatch need not know of blocks for it, and without one this costs a look at a small table.
- * @returns the steps, no more than `limit` per block
+ * @returns the steps, no more than `limit` per block; none while another replica is at it
  */
 export async function followBlocks(tx: Transaction, now: Date, limit: number): Promise<Step[]> {
+  if (!(await isAlone(tx, 'blocked queue'))) return [];
   const steps: Step[] = [];
   for (const block of await standingBlocks(tx, now)) {
     const { tenant, prefix, expires_at, lifted_at } = block;

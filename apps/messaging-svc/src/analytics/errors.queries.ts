@@ -1,5 +1,5 @@
 import { run, type Transaction } from '@signalbox/persistence';
-import { outcomes } from './count.rules.ts';
+import { outcomes } from '../message/count.rules.ts';
 import { type Dimension, failureRate, meaningOf, type Part, partsOf, windowOf } from './errors.rules.ts';
 import type { ErrorRow, ErrorsAnswer, ErrorsQuery } from './errors.schemas.ts';
 import { closedDays } from './running.ts';

@@ -1,4 +1,4 @@
-import type { Delta, Outcome } from './count.rules.ts';
+import type { Delta, Outcome } from '../message/count.rules.ts';
 import type { Place } from './place.rules.ts';
 
 export type Counts = Readonly<Record<Outcome, number>>;

@@ -1,6 +1,6 @@
 import { isAlone } from '@signalbox/domain-service';
 import { columns, run, type Transaction } from '@signalbox/persistence';
-import { type Delta, outcomes } from './count.rules.ts';
+import { type Delta, outcomes } from '../message/count.rules.ts';
 import { dayOf, type Rollup, rollUp } from './fold.rules.ts';
 import type { Place } from './place.rules.ts';
 import { reopen } from './running.ts';

@@ -1,6 +1,6 @@
 import { isAlone } from '@signalbox/domain-service';
 import { run, type Transaction } from '@signalbox/persistence';
-import { outcomes } from './count.rules.ts';
+import { outcomes } from '../message/count.rules.ts';
 import { type Closed, dailyKeptMs } from './errors.rules.ts';
 
 /**

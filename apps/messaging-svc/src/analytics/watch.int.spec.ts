@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { isAlone } from '@signalbox/domain-service';
 import { run } from '@signalbox/persistence';
-import { Acceptor } from '../acceptance/acceptor.ts';
-import { command, directory, noQuotas } from '../../test/builders.ts';
+import { type Accepted, Acceptor } from '../acceptance/acceptor.ts';
+import { acceptorConfig, command, directory, noQuotas } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, queueMessages } from '../../test/database.ts';
 import { liftBlock } from './block.store.ts';
 import { followBlocks } from './blocked-queue.ts';
@@ -90,12 +91,12 @@ describe('a failure rate', () => {
 });
 
 describe('SMS pumping', () => {
-  const acceptor = new Acceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: false });
+  const acceptor = new Acceptor(directory, noQuotas, null, acceptorConfig);
   let keys = 0;
   const accept = async (to: string, lane: 'bulk' | 'transactional' = 'bulk') => {
     const idempotencyKey = `pumped-${++keys}`;
     const asked = [{ command: command({ to, lane, idempotencyKey }), traceparent: undefined }];
-    const [answer] = await database.transact((tx) => acceptor.accept(tx, asked));
+    const [answer] = (await database.transact((tx) => acceptor.accept(tx, asked))) as Accepted[];
     const [row] = await database.dataSource.query<{ code: string | null }[]>(
       `select error ->> 'code' as code from messages where id = $1`,
       [answer?.messageId],
@@ -162,6 +163,11 @@ describe('SMS pumping', () => {
     expect(await follow()).toBe(0);
     await look();
     await inForce();
+    await database.transact(async (tx) => {
+      await isAlone(tx, 'blocked queue');
+      // Another replica is at it.
+      expect(await follow()).toBe(0);
+    });
     expect(await follow()).toBe(3);
     expect(await follow()).toBe(0);
     const others = [

@@ -4,6 +4,7 @@ import { Batch } from '@signalbox/kafka';
 import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages } from '../../test/database.ts';
 import type { Message } from '../message/message.ts';
 import { doubleSends } from '../metrics.ts';
+import { deleteOld } from '../retention/retention.store.ts';
 import { DeliveryHandler } from './delivery.handler.ts';
 
 type Callback = EventOf<typeof topics.twilioMessageCallbacks>;
@@ -143,6 +144,16 @@ describe('DeliveryHandler', () => {
     await apply(callback(message, 'delivered', changes), callback(message, 'sent'));
     expect(await row()).toMatchObject({ state: 'sent' });
     expect(await rows('unmatched_callbacks')).toHaveLength(1);
+  });
+
+  it('keeps the stray callbacks of two tenants apart, though they have one id', async () => {
+    const stray = callback(message, 'sent', { correlationId: null, resourceSid: sid(77) });
+    const theirs = { ...stray, data: { ...stray.data, tenant: 'other' } };
+    await apply(theirs);
+    await apply(stray, theirs, stray);
+    expect((await rows('unmatched_callbacks')).map(({ tenant }) => tenant).sort()).toEqual(['demo', 'other']);
+    await database.transact((tx) => deleteOld(tx, 'unmatched_callbacks', 'other', new Date(Date.now() + 1_000), 10));
+    expect(await rows('unmatched_callbacks')).toMatchObject([{ tenant: 'demo' }]);
   });
 
   it('ends in one place when two replicas apply the same callbacks at once', async () => {

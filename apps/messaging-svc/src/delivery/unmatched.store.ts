@@ -18,12 +18,12 @@ export async function keepUnmatched<Callback extends CloudEvent<TwilioMessageSta
       callback: data,
     }),
   );
-  const { rows: kept } = await run<{ event_id: string }>(
+  const { rows: kept } = await run<{ tenant: string; event_id: string }>(
     tx,
     `insert into unmatched_callbacks (${rows.names}) select * from ${rows.as('n')} on conflict do nothing
-     returning event_id`,
+     returning tenant, event_id`,
     rows.parameters,
   );
-  const fresh = new Set(kept.map(({ event_id }) => event_id));
-  return callbacks.filter(({ id }) => fresh.delete(id));
+  const fresh = new Set(kept.map(({ tenant, event_id }) => `${tenant} ${event_id}`));
+  return callbacks.filter(({ id, data }) => fresh.delete(`${data.tenant} ${id}`));
 }

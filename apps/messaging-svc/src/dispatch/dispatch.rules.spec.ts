@@ -1,8 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import type { SendOutcome } from '@signalbox/outbound';
 import { after, attempt, message, now, policy } from '../../test/builders.ts';
-import type { SendOutcome } from './attempt.ts';
-import { backoff, isTooLate, openAttempt, outcomeOfRefusal, retryLater, settle } from './dispatch.rules.ts';
+import { isTooLate, openAttempt, retryLater, settle } from './dispatch.rules.ts';
 
 const error = { code: 20429, class: 'rate', title: 'Too many requests', remedy: 'Slow down' } as const;
 const half = () => 0.5;
@@ -123,38 +122,5 @@ describe('refused credentials', () => {
   it('do not hold it past its expiry', () => {
     const late = message({ expiresAt: now.toISOString() });
     expect(settle(late, attempt(), outcome, now, policy, half).step.message.state).toBe('expired');
-  });
-});
-
-describe('backoff', () => {
-  it('is jittered under a ceiling that doubles, and honours Retry-After', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 1000 }),
-        fc.option(fc.integer({ min: 0, max: 100_000 })),
-        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-        (number, retryAfter, random) => {
-          const delay = backoff(number, retryAfter, policy, () => random);
-          const ceiling = Math.min(policy.backoffMaxMs, policy.backoffBaseMs * 2 ** (number - 1));
-          expect(delay).toBeGreaterThanOrEqual(retryAfter ?? 0);
-          expect(delay).toBeLessThanOrEqual(Math.max(retryAfter ?? 0, ceiling));
-        },
-      ),
-    );
-  });
-});
-
-describe('outcomeOfRefusal', () => {
-  it.each<[number | null, number, string, string]>([
-    [20429, 429, 'deferred', 'was never processed'],
-    [null, 500, 'in_doubt', 'may have been processed'],
-    [null, 503, 'in_doubt', 'may have been processed'],
-    [20003, 401, 'deferred', 'our credentials are wrong, not the message'],
-    [21211, 400, 'refused', 'no such recipient'],
-    [21610, 400, 'refused', 'opted out'],
-    [21611, 400, 'deferred', 'the queue of the sender is full'],
-    [99999, 400, 'refused', 'a code nobody knows'],
-  ])('code %s with HTTP %i is %s: %s', (code, status, kind) => {
-    expect(outcomeOfRefusal(code, status, null).kind).toBe(kind);
   });
 });

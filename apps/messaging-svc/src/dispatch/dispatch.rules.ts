@@ -1,17 +1,14 @@
 import type { Failure } from '@signalbox/contracts';
-import { describeFailure } from '@signalbox/twilio';
+import { type Attempt, backoff, type BackoffPolicy, newAttempt, type SendOutcome } from '@signalbox/outbound';
 import type { MessagingConfig } from '../config.ts';
 import { advance } from '../delivery/delivery.rules.ts';
 import { type Message, move, note, type Step, unchanged } from '../message/message.ts';
-import type { Attempt, SendOutcome } from './attempt.ts';
 
-export interface DispatchPolicy {
+export interface DispatchPolicy extends BackoffPolicy {
   /** How long an attempt belongs to its worker; must exceed the call's time-out. */
   readonly leaseMs: number;
   /** How long to leave an attempt in doubt before the provider's list is searched: its answer may still be on the way there. */
   readonly settleMs: number;
-  readonly backoffBaseMs: number;
-  readonly backoffMaxMs: number;
   /** After this long without being handed over a message fails with its last error. */
   readonly giveUpAfterMs: number;
   /** Silence after which the provider is asked for a message's status. */
@@ -47,19 +44,7 @@ export function openAttempt(
     dueAt: null,
     checkAt: later(now, policy.leaseMs + policy.firstCheckMs),
   });
-  const attempt: Attempt = {
-    messageId: message.id,
-    number,
-    state: 'calling',
-    startedAt: at,
-    leaseUntil: later(now, policy.leaseMs),
-    worker,
-    finishedAt: null,
-    providerSid: null,
-    httpStatus: null,
-    error: null,
-  };
-  return { step, attempt };
+  return { step, attempt: newAttempt(message.id, number, worker, now, policy.leaseMs) };
 }
 
 /**
@@ -140,34 +125,6 @@ export function retryLater(
     return move(step, 'failed', at, { error });
   }
   return note(step, at, { dueAt });
-}
-
-/** Full jitter, as AWS's builders' library describes it; never less than what the provider asked for. */
-export function backoff(
-  attempt: number,
-  retryAfterMs: number | null,
-  policy: Pick<DispatchPolicy, 'backoffBaseMs' | 'backoffMaxMs'>,
-  random: () => number,
-): number {
-  const ceiling = Math.min(policy.backoffMaxMs, policy.backoffBaseMs * 2 ** Math.min(attempt - 1, 30));
-  return Math.max(retryAfterMs ?? 0, Math.ceil(random() * ceiling));
-}
-
-/**
- * What an HTTP answer means for the attempt. 429 was never processed, so it may go again; a 5xx may have been processed,
- * so it is in doubt; a refusal of our credentials says nothing about the message, which is held until they are mended.
- */
-export function outcomeOfRefusal(code: number | null, httpStatus: number, retryAfterMs: number | null): SendOutcome {
-  const error = describeFailure(code, httpStatus);
-  if (httpStatus === 429) return { kind: 'deferred', error, httpStatus, retryAfterMs };
-  if (httpStatus >= 500) return { kind: 'in_doubt', error, httpStatus };
-  if (httpStatus === 401 || code === 20003) {
-    return { kind: 'deferred', error, httpStatus, retryAfterMs, credentials: true };
-  }
-  if (error.class === 'retryable' || error.class === 'rate') {
-    return { kind: 'deferred', error, httpStatus, retryAfterMs };
-  }
-  return { kind: 'refused', error, httpStatus };
 }
 
 const fewAttempts = 10;

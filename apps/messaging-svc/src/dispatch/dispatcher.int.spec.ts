@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Dispatcher, SendOutcome } from '@signalbox/outbound';
 import type { Transact } from '@signalbox/persistence';
 import { createLogger } from '@signalbox/telemetry';
 import type { Tenant, TenantDirectory } from '@signalbox/tenants';
@@ -9,8 +10,8 @@ import type { MessagingConfig } from '../config.ts';
 import type { ProviderReport } from '../delivery/delivery.rules.ts';
 import type { Message } from '../message/message.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
-import type { ListedMessage, SendOutcome } from './attempt.ts';
-import { Dispatcher } from './dispatcher.ts';
+import type { ListedMessage } from './listed-message.ts';
+import { messageDispatcher } from './dispatcher.ts';
 import type { MessageProvider } from './provider.ts';
 
 const logger = createLogger('spec', { level: 'silent' });
@@ -58,7 +59,7 @@ class Ledger implements Pick<MessageProvider, 'send' | 'listSince' | 'status'> {
 describe('dispatch', () => {
   let database: MessagingDatabase;
   let ledger: Ledger;
-  let running: (Dispatcher | Reconciler)[] = [];
+  let running: (Dispatcher<Message> | Reconciler)[] = [];
 
   beforeAll(async () => (database = await messagingDatabase()));
   afterAll(() => database.close());
@@ -79,7 +80,7 @@ describe('dispatch', () => {
   function replica(changes: Partial<MessagingConfig> = {}, transact: Transact = database.transact) {
     const config = testConfig(changes);
     const provider = ledger as unknown as MessageProvider;
-    const dispatcher = new Dispatcher(transact, provider, noQuotas, tenants, config, logger);
+    const dispatcher = messageDispatcher(transact, provider, noQuotas, tenants, config, logger);
     const reconciler = new Reconciler(transact, provider, dispatcher, tenants, config, logger);
     return { dispatcher, reconciler };
   }

@@ -1,23 +1,17 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { Inject, Injectable } from '@nestjs/common';
+import type { SendOutcome } from '@signalbox/outbound';
 import { failpoints } from '@signalbox/persistence';
 import { type Tenant, TenantDirectory } from '@signalbox/tenants';
 import { SpanKind, traceparentOf, withSpan } from '@signalbox/telemetry';
-import {
-  describeFailure,
-  statusCallbackUrl,
-  TwilioApiError,
-  twilioClient,
-  TwilioTransportError,
-} from '@signalbox/twilio';
+import { outcomeOfError, statusCallbackUrl, TwilioApiError, twilioClient } from '@signalbox/twilio';
 import type { Twilio } from 'twilio';
 import type { MessagePage } from 'twilio/lib/rest/api/v2010/account/message.js';
 import { CONFIG, type MessagingConfig } from '../config.ts';
 import type { ProviderReport } from '../delivery/delivery.rules.ts';
 import type { Message } from '../message/message.ts';
 import { providerSeconds } from '../metrics.ts';
-import type { ListedMessage, SendOutcome } from './attempt.ts';
-import { outcomeOfRefusal } from './dispatch.rules.ts';
+import type { ListedMessage } from './listed-message.ts';
 
 type Listing = NonNullable<Awaited<ReturnType<MessagePage['nextPage']>>>;
 type CreateOptions = Parameters<Twilio['messages']['create']>[0];
@@ -134,18 +128,6 @@ export class MessageProvider {
   }
 }
 
-/** What an error of a create means; anything unexpected is in doubt, because the call may have been made. */
-function outcomeOfError(error: unknown): SendOutcome {
-  if (error instanceof TwilioApiError) return outcomeOfRefusal(error.code, error.status, error.retryAfterMs);
-  if (error instanceof TwilioTransportError) {
-    const failure = { ...unanswered, title: `The provider did not answer: ${error.code}` };
-    return error.outcome === 'not_sent'
-      ? { kind: 'deferred', error: failure, httpStatus: null, retryAfterMs: null }
-      : { kind: 'in_doubt', error: failure, httpStatus: null };
-  }
-  return { kind: 'in_doubt', error: describeFailure(null), httpStatus: null };
-}
-
 /** Seconds the provider may hold the message: 1 to 36,000. Source: Twilio API v2010, ValidityPeriod. */
 function validityPeriod(expiresAt: string, now: number): number {
   return Math.min(36_000, Math.max(1, Math.floor((Date.parse(expiresAt) - now) / 1000)));
@@ -162,14 +144,6 @@ async function timed<R>(operation: string, call: () => Promise<R>): Promise<R> {
     throw error;
   }
 }
-
-const unanswered = {
-  code: 'no_answer',
-  class: 'retryable',
-  title: 'The provider did not answer',
-  remedy:
-    'Nothing to do: it is sent again, or looked up first when it may have arrived. See status.twilio.com if it lasts',
-} as const;
 
 const tenantGone = {
   code: 'unknown_tenant',

@@ -1,4 +1,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  countDue,
+  dayOf,
+  deleteQuota,
+  type Dispatcher,
+  putQuota,
+  QuotaBook,
+  type Scope,
+  type SendOutcome,
+} from '@signalbox/outbound';
 import { createLogger } from '@signalbox/telemetry';
 import { eventually } from '@signalbox/testing';
 import type { QuotaLimits, Tenant, TenantDirectory } from '@signalbox/tenants';
@@ -7,13 +17,8 @@ import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages 
 import type { MessagingConfig } from '../config.ts';
 import type { Message } from '../message/message.ts';
 import { circuitOpen, concurrencyLimit } from '../metrics.ts';
-import { dayOf } from '../quota/day.rules.ts';
-import { QuotaBook } from '../quota/quota.book.ts';
-import type { Scope } from '../quota/quota.rules.ts';
-import { deleteQuota, putQuota } from '../quota/quota.store.ts';
-import type { SendOutcome } from './attempt.ts';
-import { Dispatcher } from './dispatcher.ts';
-import { countDue } from './due.metric.ts';
+import { givenQuotas } from '../quota/quota-kinds.rules.ts';
+import { messageDispatcher } from './dispatcher.ts';
 import type { MessageProvider } from './provider.ts';
 
 const logger = createLogger('spec', { level: 'silent' });
@@ -58,7 +63,7 @@ describe('quotas in dispatch', () => {
   let database: MessagingDatabase;
   let provider: Clock;
   let tenants: Map<string, Tenant>;
-  let running: Dispatcher[] = [];
+  let running: Dispatcher<Message>[] = [];
 
   beforeAll(async () => (database = await messagingDatabase()));
   afterAll(() => database.close());
@@ -77,9 +82,9 @@ describe('quotas in dispatch', () => {
   function replica(changes: Partial<MessagingConfig> = {}): void {
     const config = testConfig(changes);
     const directory = { byName: (name: string) => tenants.get(name) } as TenantDirectory;
-    const book = new QuotaBook(database.transact, directory);
+    const book = new QuotaBook(database.transact, directory, givenQuotas);
     const sender = provider as unknown as MessageProvider;
-    const dispatcher = new Dispatcher(database.transact, sender, book, directory, config, logger);
+    const dispatcher = messageDispatcher(database.transact, sender, book, directory, config, logger);
     dispatcher.start();
     running.push(dispatcher);
   }
@@ -267,7 +272,9 @@ describe('quotas in dispatch', () => {
       ...to(index),
       sendAt: new Date(Date.now() + 60_000).toISOString(),
     }));
-    expect(await Promise.all([0, 1, 2].map((lane) => countDue(database.dataSource, lane)))).toEqual([0, 0, 3]);
+    expect(await Promise.all([0, 1, 2].map((lane) => countDue(database.dataSource, 'messages', lane)))).toEqual([
+      0, 0, 3,
+    ]);
     await database.dataSource.query(
       `insert into messages (id, tenant, idempotency_key, request_digest, channel, recipient, content, lane, fallback,
          metadata, traceparent, created_at, state, sequence, attempt, due_at, updated_at)
@@ -275,7 +282,7 @@ describe('quotas in dispatch', () => {
        from generate_series(1, 12000) n`,
     );
     await database.dataSource.query('analyze messages');
-    const due = await countDue(database.dataSource, 0);
+    const due = await countDue(database.dataSource, 'messages', 0);
     expect(due).toBeGreaterThanOrEqual(10_000);
     expect(due).toBeLessThan(14_000);
   });

@@ -1,4 +1,4 @@
-import type { PlaceCallCommand, SendCommandInput, SendEmailCommand, SendRequest } from '@signalbox/contracts';
+import type { PlaceCallCommandInput, SendCommandInput, SendEmailCommandInput, SendRequest } from '@signalbox/contracts';
 import { Duration } from 'luxon';
 import { type Message, note, remark, type Step, unchanged } from '../message/message.ts';
 
@@ -6,14 +6,9 @@ type FallbackStep = SendRequest['fallback'][number];
 
 /** A command that stands in for a message, on the topic of its channel. */
 export type FallbackCommand =
-  | { readonly channel: 'voice'; readonly to: string; readonly data: VoiceInput }
-  | { readonly channel: 'email'; readonly to: string; readonly data: EmailInput }
+  | { readonly channel: 'voice'; readonly to: string; readonly data: PlaceCallCommandInput }
+  | { readonly channel: 'email'; readonly to: string; readonly data: SendEmailCommandInput }
   | { readonly channel: 'sms' | 'whatsapp'; readonly to: string; readonly data: SendCommandInput };
-
-type Defaulted = 'lane' | 'metadata';
-type VoiceInput = Omit<PlaceCallCommand, 'machineDetection'>;
-type EmailInput = Omit<SendEmailCommand, Defaulted | 'templateData' | 'categories' | 'attachments'> &
-  Pick<SendEmailCommand, Defaulted>;
 
 /** An ISO 8601 duration may be longer than there are dates. */
 const endOfTime = Date.UTC(9999, 11, 31);

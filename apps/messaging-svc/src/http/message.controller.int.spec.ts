@@ -1,23 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Module } from '@nestjs/common';
+import { Dispatcher, QuotaBook } from '@signalbox/outbound';
 import { TRANSACT } from '@signalbox/domain-service';
 import type { Transaction } from '@signalbox/persistence';
-import { type RunningService, startService, TOKEN_DIRECTORY } from '@signalbox/service';
+import { testApi, type TestApi } from '@signalbox/testing/http';
 import type { TenantDirectory } from '@signalbox/tenants';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { z } from 'zod';
-import { noQuotas, tenant } from '../../test/builders.ts';
+import { acceptorConfig, noQuotas, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase } from '../../test/database.ts';
 import { Acceptor, type SendAsked } from '../acceptance/acceptor.ts';
-import { Dispatcher } from '../dispatch/dispatcher.ts';
-import { QuotaBook } from '../quota/quota.book.ts';
 import { MessageController } from './message.controller.ts';
 
 const other = { ...tenant, name: 'other' };
+/** May have one message in line. */
+const small = { ...tenant, name: 'small', quotas: { senders: {}, prefixes: {}, maxWaiting: 2 } };
 const holders = new Map([
   ['demo-token', tenant],
   ['other-token', other],
+  ['small-token', small],
 ]);
 
 /** Fails for what no check has foreseen. */
@@ -28,46 +28,30 @@ class BrittleAcceptor extends Acceptor {
   }
 }
 
-@Module({})
-class TestModule {}
-
 let database: MessagingDatabase;
-let api: RunningService;
+let api: TestApi;
 
 beforeAll(async () => {
   database = await messagingDatabase();
-  const directory = { byName: (name: string) => [tenant, other].find((one) => one.name === name) } as TenantDirectory;
-  api = await startService(
-    {
-      name: 'messages-spec',
-      port: 0,
-      config: z.object({}),
-      module: () => ({
-        module: TestModule,
-        controllers: [MessageController],
-        providers: [
-          {
-            provide: Acceptor,
-            useValue: new BrittleAcceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: false }),
-          },
-          { provide: Dispatcher, useValue: { nudge: () => undefined, holdOf: () => null } },
-          { provide: QuotaBook, useValue: noQuotas },
-          { provide: TRANSACT, useValue: database.transact },
-          { provide: DataSource, useValue: database.dataSource },
-          {
-            provide: TOKEN_DIRECTORY,
-            useValue: {
-              byApiToken: (token: string) => {
-                const holder = holders.get(token);
-                return holder && { tenant: holder, scopes: ['send', 'read'] };
-              },
-            },
-          },
-        ],
-      }),
-    },
-    { PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'silent' },
-  );
+  const directory = {
+    byName: (name: string) => [tenant, other, small].find((one) => one.name === name),
+  } as TenantDirectory;
+  api = await testApi({
+    controllers: [MessageController],
+    providers: [
+      {
+        provide: Acceptor,
+        useValue: new BrittleAcceptor(directory, noQuotas, null, acceptorConfig),
+      },
+      { provide: Dispatcher, useValue: { nudge: () => undefined, holdOf: () => null } },
+      { provide: QuotaBook, useValue: noQuotas },
+      { provide: TRANSACT, useValue: database.transact },
+      { provide: DataSource, useValue: database.dataSource },
+    ],
+    tokens: Object.fromEntries(
+      [...holders].map(([token, holder]) => [token, { tenant: holder, scopes: ['send', 'read'] }]),
+    ),
+  });
 });
 afterAll(async () => {
   await api.stop();
@@ -76,14 +60,8 @@ afterAll(async () => {
 
 type Body = Record<string, unknown> & { messageId: string };
 
-async function call(method: string, path: string, body?: object, token = 'demo-token') {
-  const response = await fetch(`${api.url}/v1/messages${path}`, {
-    method,
-    headers: { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) },
-    ...(body && { body: JSON.stringify(body) }),
-  });
-  return { status: response.status, json: (await response.json()) as Body, headers: response.headers };
-}
+const call = (method: string, path: string, body?: object, token?: string) =>
+  api.call<Body>(method, `/v1/messages${path}`, body, token);
 
 const request = (changes: object = {}) => ({ idempotencyKey: uuidv7(), to: '+14155550199', body: 'Hello', ...changes });
 const send = (changes?: object, token?: string) => call('POST', '', request(changes), token);
@@ -160,5 +138,23 @@ describe('a hostile request', () => {
     ['a 31st of February', '2026-02-31T00:00:00.000Z 00000000-0000-0000-0000-000000000000'],
   ])('with a cursor of %s is told so', async (_label, text) => {
     expect((await call('GET', `?cursor=${cursor(text)}`)).status).toBe(400);
+  });
+});
+
+describe('a tenant of whom as many messages wait as may', () => {
+  it('is told to come again, and nothing is stored of a batch that does not fit', async () => {
+    const stored = async () =>
+      (await database.dataSource.query<unknown[]>(`select from messages where tenant = 'small'`)).length;
+    const batch = { messages: [request(), request(), request()] };
+    const refused = await call('POST', '/batch', batch, 'small-token');
+    expect(refused).toMatchObject({ status: 429, json: { title: 'Too many messages waiting' } });
+    expect(await stored()).toBe(0);
+
+    const statuses: number[] = [];
+    for (let sent = 0; sent < 3; sent++) statuses.push((await send({}, 'small-token')).status);
+    expect(statuses).toEqual([202, 202, 429]);
+    expect((await send({}, 'small-token')).headers.get('retry-after')).toBe('5');
+    expect((await send()).status).toBe(202);
+    expect(await stored()).toBe(2);
   });
 });

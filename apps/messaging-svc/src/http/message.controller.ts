@@ -3,6 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type SendRequest, sendRequest } from '@signalbox/contracts';
 import { TRANSACT } from '@signalbox/domain-service';
 import { GroupCommit } from '@signalbox/group-commit';
+import { Dispatcher, QuotaBook } from '@signalbox/outbound';
 import { failpoints, isTransient, type Transact } from '@signalbox/persistence';
 import {
   ApiTokenGuard,
@@ -19,10 +20,9 @@ import { currentTraceparent } from '@signalbox/telemetry';
 import { toE164 } from '@signalbox/twilio';
 import { DataSource } from 'typeorm';
 import { z } from 'zod';
-import { type Acceptance, Acceptor, type SendAsked } from '../acceptance/acceptor.ts';
+import { type Acceptance, type Accepted, Acceptor, type SendAsked } from '../acceptance/acceptor.ts';
 import { cancelAll } from '../acceptance/cancel.ts';
-import { Dispatcher } from '../dispatch/dispatcher.ts';
-import { QuotaBook } from '../quota/quota.book.ts';
+import { turnedAway } from '../metrics.ts';
 import { findStory, listMessages } from './message.queries.ts';
 import {
   accepted,
@@ -79,6 +79,7 @@ export class MessageController {
     refuseInvalidRecipient(request, '#/to');
     const result = await this.#requests.add(ask(tenant, request));
     if (result.result === 'conflict') throw keyConflict();
+    if (result.result === 'full') throw tooManyWait(tenant.name);
     return answer(request, result);
   }
 
@@ -92,10 +93,15 @@ export class MessageController {
     @ZodBody(sendBatch) { messages }: { messages: SendRequest[] },
   ) {
     messages.forEach((request, index) => refuseInvalidRecipient(request, `#/messages/${index}/to`));
-    const results = await this.#accept(messages.map((request) => ask(tenant, request)));
+    const results = await this.#accept(
+      messages.map((request) => ask(tenant, request)),
+      (all) => {
+        if (all.some(({ result }) => result === 'full')) throw tooManyWait(tenant.name);
+      },
+    );
     return {
       messages: messages.map((request, index) => {
-        const result = results[index] as Acceptance;
+        const result = results[index] as Accepted;
         return { ...answer(request, result), conflict: result.result === 'conflict' };
       }),
     };
@@ -150,8 +156,16 @@ export class MessageController {
     }
   }
 
-  async #accept(asked: readonly SendAsked[]): Promise<Acceptance[]> {
-    const results = await this.#transact((tx) => this.#acceptor.accept(tx, asked));
+  /** @param check what it throws leaves nothing behind */
+  async #accept(
+    asked: readonly SendAsked[],
+    check: (results: readonly Acceptance[]) => void = () => undefined,
+  ): Promise<Acceptance[]> {
+    const results = await this.#transact(async (tx) => {
+      const all = await this.#acceptor.accept(tx, asked);
+      check(all);
+      return all;
+    });
     failpoints.reached('acceptance.answering');
     this.#dispatcher.nudge();
     return results;
@@ -162,7 +176,7 @@ function ask(tenant: { name: string }, request: SendRequest): SendAsked {
   return { command: { ...request, tenant: tenant.name }, traceparent: currentTraceparent() };
 }
 
-function answer(request: SendRequest, result: Acceptance) {
+function answer(request: SendRequest, result: Accepted) {
   return {
     messageId: result.messageId,
     idempotencyKey: request.idempotencyKey,
@@ -184,6 +198,12 @@ function keyConflict(): ProblemException {
   return new ProblemException(422, 'Idempotency key reused', detail, {
     errors: [{ pointer: '#/idempotencyKey', detail: 'was used with a different request' }],
   });
+}
+
+function tooManyWait(tenant: string): ProblemException {
+  turnedAway.inc({ tenant });
+  const detail = 'As many of your messages wait to be sent as may; nothing was accepted, send it again later';
+  return new ProblemException(429, 'Too many messages waiting', detail, {}, { 'retry-after': '5' });
 }
 
 function notFound(): ProblemException {

@@ -1,13 +1,18 @@
+import {
+  type AccountHold,
+  type AttemptRow,
+  type Bucket,
+  type Quotas,
+  quotasOfQueue,
+  readBuckets,
+  toAttempt,
+} from '@signalbox/outbound';
 import { writeCursor } from '@signalbox/service';
 import { toE164 } from '@signalbox/twilio';
 import type { DataSource } from 'typeorm';
-import { type AttemptRow, toAttempt } from '../dispatch/attempt.store.ts';
-import type { AccountHold } from '../dispatch/account.rules.ts';
+import { attempts } from '../dispatch/attempt.store.ts';
 import type { Message } from '../message/message.ts';
 import { type MessageRow, toMessage } from '../message/message.store.ts';
-import type { Bucket } from '../quota/bucket.rules.ts';
-import { type Quotas, quotasOfQueue } from '../quota/quota.rules.ts';
-import { readBuckets } from '../quota/quota.store.ts';
 import type { ListQuery, MessagePageBody, MessageStory } from './message.schemas.ts';
 import { summarise, tellStory } from './story.rules.ts';
 import { countedAhead, type Line } from './waiting.rules.ts';
@@ -30,8 +35,8 @@ export async function findStory(
     [id, tenant],
   );
   if (!row) return undefined;
-  const [attempts, lines] = await Promise.all([
-    db.query<AttemptRow[]>('select * from attempts where message_id = $1 order by number', [id]),
+  const [tried, lines] = await Promise.all([
+    db.query<AttemptRow[]>(`select ${attempts.names} from attempts a where message_id = $1 order by number`, [id]),
     db.query<{ at: Date; kind: string; detail: Record<string, unknown> }[]>(
       'select at, kind, detail from message_history where message_id = $1 order by id',
       [id],
@@ -41,7 +46,7 @@ export async function findStory(
   return tellStory(
     message,
     row.redacted_at?.toISOString() ?? null,
-    attempts.map(toAttempt),
+    tried.map(toAttempt),
     lines.map(({ at, kind, detail }) => ({ at: at.toISOString(), kind, detail })),
     await lineOf(db, message, outlook),
   );

@@ -1,4 +1,4 @@
-import type { Attempt } from '../dispatch/attempt.ts';
+import type { Attempt } from '@signalbox/outbound';
 import type { Message, StateChange } from '../message/message.ts';
 import type { HistoryEntry, MessageStory, MessageSummary } from './message.schemas.ts';
 import { type Line, waitingFor } from './waiting.rules.ts';

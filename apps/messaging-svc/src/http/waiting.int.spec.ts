@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { dayOf, type Quotas, quotasOf } from '@signalbox/outbound';
 import type { QuotaLimits } from '@signalbox/tenants';
 import { tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, queueMessages } from '../../test/database.ts';
-import { dayOf } from '../quota/day.rules.ts';
-import { type Quotas, quotasOf } from '../quota/quota.rules.ts';
+import { givenQuotas } from '../quota/quota-kinds.rules.ts';
 import { findStory } from './message.queries.ts';
 
 describe('what a message in line waits for', () => {
@@ -18,7 +18,7 @@ describe('what a message in line waits for', () => {
   );
 
   const accountQuota = (account: QuotaLimits): Quotas =>
-    quotasOf({ ...tenant, quotas: { account, senders: {}, prefixes: {} } }, new Map());
+    quotasOf(givenQuotas({ ...tenant, quotas: { account, senders: {}, prefixes: {} } }), new Map());
 
   /** The youngest of so many that became due one second after the other, with one more in another line. */
   async function lastOf(count: number): Promise<string> {

@@ -2,10 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Failure } from '@signalbox/contracts';
+import { type Attempt, bucketKey, type Buckets, quotasOf, scopeOf } from '@signalbox/outbound';
 import { after, attempt, message, now, tenant } from '../../test/builders.ts';
-import type { Attempt } from '../dispatch/attempt.ts';
 import type { Message } from '../message/message.ts';
-import { bucketKey, type Buckets, quotasOf, scopeOf } from '../quota/quota.rules.ts';
+import { givenQuotas } from '../quota/quota-kinds.rules.ts';
 import type { StoredLine } from './story.rules.ts';
 import { type Line, waitingFor } from './waiting.rules.ts';
 
@@ -17,10 +17,10 @@ const held = (detail: StoredLine['detail']): StoredLine => ({ at: at(-9_000), ki
 const queued: Partial<Message> = { state: 'queued', attempt: 0, dueAt: at(-1_000) };
 const sender = 'sender:MG00000000000000000000000000000001';
 const quotas = quotasOf(
-  {
+  givenQuotas({
     ...tenant,
     quotas: { account: { dailyCap: 10 }, senders: { default: { rate: 2, burst: 1 } }, prefixes: {} },
-  },
+  }),
   new Map(),
 );
 const capReached: Buckets = new Map([

@@ -1,8 +1,14 @@
-import type { AccountHold } from '../dispatch/account.rules.ts';
-import type { Attempt } from '../dispatch/attempt.ts';
+import {
+  type AccountHold,
+  type Attempt,
+  type Buckets,
+  type Quotas,
+  quotasOfQueue,
+  scopeKey,
+  takeSlots,
+} from '@signalbox/outbound';
 import type { Message } from '../message/message.ts';
 import { isFinal } from '../message/message.state.ts';
-import { type Buckets, type Quotas, quotasOfQueue, scopeKey, takeSlots } from '../quota/quota.rules.ts';
 import type { Waiting } from './message.schemas.ts';
 import type { StoredLine } from './story.rules.ts';
 
@@ -114,7 +120,7 @@ function inLine(message: Message, dueAt: string, last: Attempt | undefined, line
   }
   if (last && wasRefusedCredentials(last)) return refused(message.tenant, last.finishedAt ?? dueAt, null);
   const summary = `due and not taken yet, ${before}; if that lasts, look at signalbox_messages_due and the logs of dispatch`;
-  return { reason: 'in_line', summary, since: dueAt, until: null, runbook: page('SignalboxServiceDown') };
+  return { reason: 'in_line', summary, since: dueAt, until: null, runbook: page('SignalboxDispatchHangs') };
 }
 
 function refused(tenant: string, since: string, until: string | null): Waiting {

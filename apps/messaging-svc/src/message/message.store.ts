@@ -1,8 +1,8 @@
-import type { Consent, Failure, Lane, MessageChannel, MessageState, Metadata, SendRequest } from '@signalbox/contracts';
+import type { Consent, Failure, MessageChannel, MessageState, Metadata, SendRequest } from '@signalbox/contracts';
 import { type Estimate, noEstimate } from '../content/content.rules.ts';
-import { countsWrite } from '../analytics/delta.store.ts';
+import { type ItemTable, laneNumber, laneOf } from '@signalbox/outbound';
 import { columns, Outbox, run, runPrepared, type Transaction, type Write, writeAll } from '@signalbox/persistence';
-import type { Share, WaitingLine } from '../dispatch/allot.rules.ts';
+import { countsWrite } from './count.store.ts';
 import { toEvents } from './message.events.ts';
 import { type Message, type MessageContent, naturalKey, type Step } from './message.ts';
 
@@ -12,8 +12,6 @@ import { type Message, type MessageContent, naturalKey, type Step } from './mess
  */
 
 const outbox = new Outbox();
-
-const lanes: readonly Lane[] = ['critical', 'transactional', 'bulk'];
 
 const fixedColumns = {
   id: 'uuid',
@@ -118,77 +116,6 @@ export async function idsOfProviderSids(tx: Transaction, sids: readonly string[]
     [sids],
   );
   return new Map(rows.map((row) => [row.provider_sid, row.id]));
-}
-
-/**
- * The waiting lines of these lanes, each with the time when its first message is due, the most urgent lane first. Skips
- * from line to line in the index, so the cost is in the number of lines and not in their lengths.
- */
-export async function waitingLines(tx: Transaction, among: readonly Lane[], limit: number): Promise<WaitingLine[]> {
-  const { rows } = await runPrepared<{ lane: number; tenant: string; queue: string; due_at: Date }>(
-    tx,
-    `with recursive line as (
-       (select lane, tenant, queue, due_at from messages
-        where due_at is not null and lane >= $1 and lane <= $2
-        order by lane, tenant, queue, due_at limit 1)
-       union all
-       select next.* from line cross join lateral (
-         select lane, tenant, queue, due_at from messages m
-         where m.due_at is not null and m.lane <= $2
-           and (m.lane, m.tenant, m.queue) > (line.lane, line.tenant, line.queue)
-         order by m.lane, m.tenant, m.queue, m.due_at limit 1) next
-     )
-     select lane, tenant, queue, due_at from line limit $3`,
-    [laneNumber(among[0]), laneNumber(among.at(-1)), limit],
-  );
-  return rows.map(({ lane, tenant, queue, due_at }) => ({
-    lane: lanes[lane] ?? 'bulk',
-    tenant,
-    queue,
-    dueMs: due_at.getTime(),
-  }));
-}
-
-/** Locks what is due in these lines, so many of each, the longest due first, without those the caller has already. */
-export async function lockDue(
-  tx: Transaction,
-  shares: readonly Share[],
-  now: Date,
-  without: readonly string[] = [],
-): Promise<Message[]> {
-  if (shares.length === 0) return [];
-  const wanted = columns(
-    shares,
-    { lane: 'smallint', tenant: 'text', queue: 'text', count: 'integer' },
-    ({ line, count }) => ({ lane: laneNumber(line.lane), tenant: line.tenant, queue: line.queue, count }),
-  );
-  const { rows } = await runPrepared<MessageRow>(
-    tx,
-    `select ${messageNames('due')} from ${wanted.as('n', 3)} cross join lateral (
-       select ${messageNames('m')} from messages m
-       where m.lane = n.lane and m.tenant = n.tenant and m.queue = n.queue and m.due_at <= $1 and m.id <> all($2::uuid[])
-       order by m.due_at limit n.count for update skip locked) due
-     order by due.lane, due.due_at`,
-    [now, without, ...wanted.parameters],
-  );
-  return rows.map(toMessage);
-}
-
-/** Locks messages in line that expire before the line moves on. */
-export async function lockExpiringInLine(
-  tx: Transaction,
-  line: Omit<WaitingLine, 'dueMs'>,
-  before: Date,
-  limit: number,
-): Promise<Message[]> {
-  const { rows } = await run<MessageRow>(
-    tx,
-    `select * from messages
-     where tenant = $1 and queue = $2 and lane = $3 and due_at is not null and expires_at <= $4
-     order by expires_at limit $5 for update skip locked`,
-    [line.tenant, line.queue, laneNumber(line.lane), before, limit],
-  );
-  return rows.map(toMessage);
 }
 
 /** Locks bulk messages in line to numbers that begin like this, which are due before then, or at that very time. */
@@ -350,6 +277,12 @@ function historyWrite(steps: readonly Step[]): Write {
   });
 }
 
+export const messageTable: ItemTable<MessageRow, Message> = {
+  name: 'messages',
+  columns: Object.keys(messageColumns),
+  toItem: toMessage,
+};
+
 export function toMessage(row: MessageRow): Message {
   return {
     id: row.id,
@@ -361,7 +294,7 @@ export function toMessage(row: MessageRow): Message {
     from: row.sender,
     messagingServiceSid: row.messaging_service_sid,
     content: row.content,
-    lane: lanes[row.lane] ?? 'bulk',
+    lane: laneOf(row.lane),
     fallback: row.fallback,
     metadata: row.metadata,
     sendAt: row.send_at?.toISOString() ?? null,
@@ -418,10 +351,6 @@ function toRow(message: Message) {
     fallback_at: message.fallbackAt,
     updated_at: message.updatedAt,
   };
-}
-
-function laneNumber(lane: Lane | undefined): number {
-  return lanes.indexOf(lane ?? 'bulk');
 }
 
 function byId(rows: readonly MessageRow[]): Map<string, Message> {

@@ -1,29 +1,9 @@
+import { quotaTables } from '@signalbox/outbound';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class AddQuotas1764000002000 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
-    await db.query(`
-      create table quotas (
-        tenant text not null,
-        scope text not null,
-        rate double precision,
-        burst integer,
-        daily_cap integer,
-        daily_reserve integer,
-        time_zone text,
-        updated_at timestamptz(3) not null,
-        primary key (tenant, scope)
-      )`);
-    // Room in each page for the next version of a row: every claim under a quota rewrites its bucket.
-    await db.query(`
-      create table quota_buckets (
-        tenant text not null,
-        scope text not null,
-        next_ms double precision not null,
-        day text not null,
-        used integer not null,
-        primary key (tenant, scope)
-      ) with (fillfactor = 30)`);
+    for (const table of quotaTables) await db.query(table);
 
     await db.query(`alter table messages add column queue text not null default ''`);
     // A waiting line is a range of this index, and the first of every line is found by skipping from one to the next.

@@ -7,6 +7,7 @@ import { AddContent1764000005000 } from './0005-content.migration.ts';
 import { AddAnalytics1764000006000 } from './0006-analytics.migration.ts';
 import { SpeedUp1764000007000 } from './0007-speed.migration.ts';
 import { AddRunningAnalytics1764000009000 } from './0009-analytics-running.migration.ts';
+import { KeyUnmatchedByTenant1764000010000 } from './0010-unmatched.migration.ts';
 
 /** In the order of the timestamps that end their names. */
 export const migrations: MigrationClass[] = [
@@ -19,4 +20,5 @@ export const migrations: MigrationClass[] = [
   AddAnalytics1764000006000,
   SpeedUp1764000007000,
   AddRunningAnalytics1764000009000,
+  KeyUnmatchedByTenant1764000010000,
 ];

@@ -1,5 +1,5 @@
 import type { Failure } from '@signalbox/contracts';
-import type { Attempt } from '../dispatch/attempt.ts';
+import type { Attempt } from '@signalbox/outbound';
 import { retryLater } from '../dispatch/dispatch.rules.ts';
 import { type Message, move, remark, type Step, unchanged } from '../message/message.ts';
 

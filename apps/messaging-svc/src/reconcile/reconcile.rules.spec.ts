@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { after, attempt, message, now } from '../../test/builders.ts';
-import type { ListedMessage } from '../dispatch/attempt.ts';
+import type { ListedMessage } from '../dispatch/listed-message.ts';
 import { isResendDue, judge, type Rival } from './reconcile.rules.ts';
 
 function listed(changes: Partial<ListedMessage> = {}): ListedMessage {
@@ -70,7 +70,7 @@ describe('judge, with another message to the recipient in doubt', () => {
   const says = (content: Partial<ReturnType<typeof message>['content']>) =>
     message({ id: '019a0000-0000-7000-8000-000000000002', content: { ...message().content, ...content } });
   const rival = (content: Parameters<typeof says>[0], startedAt = after(0)): Rival => {
-    return { message: says(content), attempt: attempt({ startedAt: startedAt.toISOString() }) };
+    return { item: says(content), attempt: attempt({ startedAt: startedAt.toISOString() }) };
   };
   const template = { body: null, contentSid: 'HX00000000000000000000000000000001' };
   const other = { body: null, contentSid: 'HX00000000000000000000000000000002' };

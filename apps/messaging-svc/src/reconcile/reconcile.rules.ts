@@ -1,14 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { InDoubtPolicy } from '@signalbox/tenants';
 import { Duration } from 'luxon';
-import type { Attempt, ListedMessage } from '../dispatch/attempt.ts';
+import type { Attempt, Attempted } from '@signalbox/outbound';
+import type { ListedMessage } from '../dispatch/listed-message.ts';
 import type { Message } from '../message/message.ts';
 
 /** Another message to the same recipient of which it is not known either whether the provider took it. */
-export interface Rival {
-  readonly message: Message;
-  readonly attempt: Attempt;
-}
+export type Rival = Attempted<Message>;
 
 /** Twilio's list has whole seconds, and clocks differ a little. */
 const clockToleranceMs = 5_000;
@@ -33,13 +31,13 @@ export function judge(
   rivals: readonly Rival[],
 ): Verdict {
   const matches = listed
-    .filter((candidate) => !claimed.has(candidate.sid) && likeness({ message, attempt }, candidate) !== 'none')
+    .filter((candidate) => !claimed.has(candidate.sid) && likeness({ item: message, attempt }, candidate) !== 'none')
     .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
-  const exact = matches.find((candidate) => likeness({ message, attempt }, candidate) === 'exact');
+  const exact = matches.find((candidate) => likeness({ item: message, attempt }, candidate) === 'exact');
   if (exact) return { kind: 'taken', listed: exact };
 
   // Which of two equal messages gets which match makes no difference to the recipient.
-  const others = rivals.filter((rival) => !isDeepStrictEqual(rival.message.content, message.content));
+  const others = rivals.filter((rival) => !isDeepStrictEqual(rival.item.content, message.content));
   const like = (kind: Likeness) => (candidate: ListedMessage) =>
     others.some((rival) => likeness(rival, candidate) === kind);
   const left = matches.filter((candidate) => !like('exact')(candidate));
@@ -62,7 +60,7 @@ export function isResendDue(policy: InDoubtPolicy | undefined, since: Date, now:
 /** `loose`: nothing speaks against it, but the text is not ours to compare, or only the end of it is the same. */
 type Likeness = 'exact' | 'loose' | 'none';
 
-function likeness({ message, attempt }: Rival, candidate: ListedMessage): Likeness {
+function likeness({ item: message, attempt }: Rival, candidate: ListedMessage): Likeness {
   if (candidate.to !== message.to || candidate.createdAt < searchSince(attempt)) return 'none';
   if (message.messagingServiceSid !== null) {
     if (candidate.messagingServiceSid !== message.messagingServiceSid) return 'none';

@@ -1,25 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Periodic, TRANSACT } from '@signalbox/domain-service';
-import { failpoints, onCommit, run, type Transact, type Transaction } from '@signalbox/persistence';
+import { type Attempt, Dispatcher } from '@signalbox/outbound';
+import { failpoints, onCommit, type Transact, type Transaction, writeAll } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
 import { TenantDirectory } from '@signalbox/tenants';
 import { CONFIG, type MessagingConfig } from '../config.ts';
 import { advance, nextCheck, type ProviderReport } from '../delivery/delivery.rules.ts';
-import type { Attempt, ListedMessage } from '../dispatch/attempt.ts';
-import {
-  claimedSids,
-  doubtUnanswered,
-  extendLeases,
-  hasLiveSibling,
-  rivalsOf,
-  openAttempts,
-  saveAttempts,
-  takeDoubtful,
-  wasGivenUp,
-} from '../dispatch/attempt.store.ts';
+import { attempts } from '../dispatch/attempt.store.ts';
 import { type DispatchPolicy, policyOf, retryLater, settle } from '../dispatch/dispatch.rules.ts';
-import { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { ListedMessage } from '../dispatch/listed-message.ts';
 import { MessageProvider } from '../dispatch/provider.ts';
 import { tellOnce } from '../message/history.store.ts';
 import { type Message, note, remark, type Step, unchanged } from '../message/message.ts';
@@ -42,7 +32,7 @@ const perLook = 1_000;
 export class Reconciler {
   readonly #transact: Transact;
   readonly #provider: MessageProvider;
-  readonly #dispatcher: Dispatcher;
+  readonly #dispatcher: Pick<Dispatcher, 'nudge'>;
   readonly #tenants: TenantDirectory;
   readonly #config: MessagingConfig;
   readonly #policy: DispatchPolicy;
@@ -52,7 +42,7 @@ export class Reconciler {
   constructor(
     @Inject(TRANSACT) transact: Transact,
     @Inject(MessageProvider) provider: MessageProvider,
-    @Inject(Dispatcher) dispatcher: Dispatcher,
+    @Inject(Dispatcher) dispatcher: Pick<Dispatcher, 'nudge'>,
     @Inject(TenantDirectory) tenants: TenantDirectory,
     @Inject(CONFIG) config: MessagingConfig,
     @Inject(LOGGER) log: Logger,
@@ -79,17 +69,17 @@ export class Reconciler {
 
   async #settleDoubts(): Promise<number> {
     const now = new Date();
-    const attempts = await this.#transact(async (tx) => {
-      await doubtUnanswered(tx, now, later(now, this.#policy.settleMs), perLook);
-      inDoubt.set(await countDoubts(tx));
-      return takeDoubtful(tx, now, this.#passEnd(now), perPass);
+    const doubtful = await this.#transact(async (tx) => {
+      await attempts.doubtUnanswered(tx, now, later(now, this.#policy.settleMs), perLook);
+      inDoubt.set(await attempts.countDoubtful(tx));
+      return attempts.takeDoubtful(tx, now, this.#passEnd(now), perPass);
     });
-    await Promise.all(attempts.map((attempt) => this.#settleDoubt(attempt)));
-    return attempts.length;
+    await Promise.all(doubtful.map((attempt) => this.#settleDoubt(attempt)));
+    return doubtful.length;
   }
 
   async #settleDoubt(attempt: Attempt): Promise<void> {
-    const context = { messageId: attempt.messageId, attempt: attempt.number };
+    const context = { messageId: attempt.itemId, attempt: attempt.number };
     try {
       const message = await this.#transact((tx) => this.#searchable(tx, attempt));
       if (!message) return;
@@ -117,22 +107,23 @@ export class Reconciler {
    * or another call to the same recipient is under way and its message could be mistaken for this one.
    */
   async #searchable(tx: Transaction, attempt: Attempt): Promise<Message | undefined> {
-    const message = (await lock(tx, [attempt.messageId])).get(attempt.messageId);
+    const message = (await lock(tx, [attempt.itemId])).get(attempt.itemId);
     if (!message) return undefined;
     if (message.providerSid !== null || message.state !== 'submitting') {
       const finishedAt = new Date().toISOString();
-      await saveAttempts(tx, [{ ...attempt, state: 'accepted', finishedAt, providerSid: message.providerSid }]);
+      const known: Attempt = { ...attempt, state: 'accepted', finishedAt, providerSid: message.providerSid };
+      await writeAll(tx, [attempts.settled([known])]);
       onCommit(tx, () => reconciled.inc({ verdict: 'told_by_callback' }));
       return undefined;
     }
-    if (!(await hasLiveSibling(tx, attempt, message.to, new Date()))) return message;
-    await extendLeases(tx, [attempt], later(new Date(), this.#config.RECONCILE_POLL_MS));
+    if (!(await attempts.hasLiveSibling(tx, attempt, message, new Date()))) return message;
+    await attempts.extendLeases(tx, [attempt], later(new Date(), this.#config.RECONCILE_POLL_MS));
     return undefined;
   }
 
   /** Looks it up again, and sends the message again only when the tenant wants that after so long. */
   async #notSettled(attempt: Attempt, why: string): Promise<void> {
-    const context = { messageId: attempt.messageId, attempt: attempt.number };
+    const context = { messageId: attempt.itemId, attempt: attempt.number };
     try {
       const step = await this.#transact((tx) => this.#resendOrHold(tx, attempt, why, new Date()));
       if (!step) return;
@@ -156,13 +147,12 @@ export class Reconciler {
     const since = await tellOnce(tx, { messageId: message.id, at: now, kind: 'in_doubt', eventId, detail });
     const wanted = isResendDue(this.#tenants.byName(message.tenant)?.inDoubt, since, now);
     // Once at most: a recipient who got it each time would get it without end.
-    if (!wanted || (await wasGivenUp(tx, message.id))) {
-      await extendLeases(tx, [current], later(now, this.#policy.settleMs));
+    if (!wanted || (await attempts.wasGivenUp(tx, message.id))) {
+      await attempts.extendLeases(tx, [current], later(now, this.#policy.settleMs));
       return undefined;
     }
     const given = giveUp(message, current, { as: 'resend', by: 'the policy of the tenant' }, now);
-    await save(tx, [given.step]);
-    await saveAttempts(tx, [given.attempt]);
+    await save(tx, [given.step], [attempts.settled([given.attempt])]);
     return given.step;
   }
 
@@ -212,31 +202,30 @@ async function conclude(
   const { message, current } = await lockOpen(tx, attempt);
   if (!message || !current) return { verdict: 'settled_meanwhile', steps: [] };
 
-  const claimed = await claimedSids(
+  const claimed = await attempts.claimedSids(
     tx,
     listed.map(({ sid }) => sid),
   );
-  const verdict = judge(message, current, listed, claimed, await rivalsOf(tx, message));
+  const verdict = judge(message, current, listed, claimed, await attempts.rivalsOf(tx, message));
   if (verdict.kind === 'ambiguous') return { verdict: 'ambiguous', steps: [] };
   if (verdict.kind === 'taken') {
     const { sid, status } = verdict.listed;
     const outcome = { kind: 'accepted', sid, status, httpStatus: 201 } as const;
     const settled = settle(message, current, outcome, now, policy, Math.random);
-    await save(tx, [settled.step]);
-    await saveAttempts(tx, [settled.attempt]);
+    await save(tx, [settled.step], [attempts.settled([settled.attempt])]);
     return { verdict: 'taken', steps: [settled.step] };
   }
   const error = current.error ?? notTaken;
   const step = retryLater(message, now, error, now, policy);
-  await save(tx, [step]);
-  await saveAttempts(tx, [{ ...current, state: 'not_taken', finishedAt: now.toISOString(), error }]);
+  const settled: Attempt = { ...current, state: 'not_taken', finishedAt: now.toISOString(), error };
+  await save(tx, [step], [attempts.settled([settled])]);
   return { verdict: 'not_taken', steps: [step] };
 }
 
 /** Locks the message with its attempt, unless a callback, an operator or another replica has settled that. */
 async function lockOpen(tx: Transaction, attempt: Attempt): Promise<{ message?: Message; current?: Attempt }> {
-  const message = (await lock(tx, [attempt.messageId])).get(attempt.messageId);
-  const current = (await openAttempts(tx, [attempt.messageId])).find(({ number }) => number === attempt.number);
+  const message = (await lock(tx, [attempt.itemId])).get(attempt.itemId);
+  const current = (await attempts.openOf(tx, [attempt.itemId])).find(({ number }) => number === attempt.number);
   return message?.providerSid === null && current ? { message, current } : {};
 }
 
@@ -263,11 +252,6 @@ async function askAgain(tx: Transaction, id: string, firstCheckMs: number): Prom
   const message = (await lock(tx, [id])).get(id);
   if (!message) return;
   await save(tx, [note(unchanged(message), now.toISOString(), { checkAt: nextCheck(message, now, firstCheckMs) })]);
-}
-
-async function countDoubts(tx: Transaction): Promise<number> {
-  const { rows } = await run<{ count: string }>(tx, `select count(*) from attempts where state = 'in_doubt'`);
-  return Number(rows[0]?.count ?? 0);
 }
 
 const notTaken = {

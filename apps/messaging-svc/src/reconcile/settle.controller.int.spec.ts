@@ -1,61 +1,43 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Module } from '@nestjs/common';
+import { Dispatcher, QuotaBook } from '@signalbox/outbound';
 import { TRANSACT } from '@signalbox/domain-service';
-import { type RunningService, startService, TOKEN_DIRECTORY } from '@signalbox/service';
+import type { TenantDirectory } from '@signalbox/tenants';
+import { testApi, type TestApi } from '@signalbox/testing/http';
 import { DataSource } from 'typeorm';
-import { z } from 'zod';
-import { acceptance, noQuotas, tenant } from '../../test/builders.ts';
+import { acceptorConfig, noQuotas, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages } from '../../test/database.ts';
 import { Acceptor } from '../acceptance/acceptor.ts';
-import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { MessageController } from '../http/message.controller.ts';
 import { reconciled } from '../metrics.ts';
-import { QuotaBook } from '../quota/quota.book.ts';
 import { SettleController } from './settle.controller.ts';
-
-@Module({})
-class TestModule {}
 
 describe('settling a message in doubt', () => {
   let database: MessagingDatabase;
-  let api: RunningService;
+  let api: TestApi;
   let nudges = 0;
   let messageId: string;
 
   beforeAll(async () => {
     database = await messagingDatabase();
-    const holders: Record<string, object> = {
-      'send-token': { tenant, name: 'shop', scopes: ['send', 'read'] },
-      'admin-token': { tenant, name: 'ops', scopes: ['admin'] },
-      'stranger-token': { tenant: { ...tenant, name: 'other' }, name: 'ops', scopes: ['admin'] },
-    };
-    const directory = { byName: () => tenant, byApiToken: (token: string) => holders[token] };
-    api = await startService(
-      {
-        name: 'settle-spec',
-        port: 0,
-        config: z.object({}),
-        module: () => ({
-          module: TestModule,
-          controllers: [MessageController, SettleController],
-          providers: [
-            { provide: TRANSACT, useValue: database.transact },
-            { provide: TOKEN_DIRECTORY, useValue: directory },
-            { provide: DataSource, useValue: database.dataSource },
-            { provide: Dispatcher, useValue: { nudge: () => nudges++, holdOf: () => null } },
-            { provide: QuotaBook, useValue: noQuotas },
-            {
-              provide: Acceptor,
-              useValue: new Acceptor(directory as never, noQuotas, acceptance.content.prices, {
-                MEDIA_ALLOW_PRIVATE: false,
-              }),
-            },
-          ],
-        }),
-        openapi: { title: 'spec' },
+    const directory = { byName: () => tenant } as unknown as TenantDirectory;
+    api = await testApi({
+      controllers: [MessageController, SettleController],
+      providers: [
+        { provide: TRANSACT, useValue: database.transact },
+        { provide: DataSource, useValue: database.dataSource },
+        { provide: Dispatcher, useValue: { nudge: () => nudges++, holdOf: () => null } },
+        { provide: QuotaBook, useValue: noQuotas },
+        {
+          provide: Acceptor,
+          useValue: new Acceptor(directory, noQuotas, null, acceptorConfig),
+        },
+      ],
+      tokens: {
+        'admin-token': { tenant, name: 'ops', scopes: ['admin'] },
+        'send-token': { tenant, name: 'shop', scopes: ['send', 'read'] },
+        'stranger-token': { tenant: { ...tenant, name: 'other' }, name: 'ops', scopes: ['admin'] },
       },
-      { PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'silent' },
-    );
+    });
   });
   afterAll(async () => {
     await api.stop();
@@ -76,21 +58,15 @@ describe('settling a message in doubt', () => {
     );
   });
 
-  async function call(method: string, path: string, body?: object, token = 'admin-token') {
-    const response = await fetch(`${api.url}/v1/messages${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) },
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    return { status: response.status, json: (await response.json()) as Record<string, unknown> };
-  }
+  const call = (method: string, path: string, body?: object, token?: string) =>
+    api.call(method, `/v1/messages${path}`, body, token);
   const settle = (as: string, token?: string, id = messageId) => call('POST', `/${id}/settle`, { as }, token);
   const settledSoFar = async (verdict: string) =>
     (await reconciled.get()).values.find(({ labels }) => labels.verdict === verdict)?.value ?? 0;
 
   it('resend: the message is due again, and its history says who wanted that', async () => {
     const before = await settledSoFar('resend_by_operator');
-    expect(await settle('resend')).toEqual({ status: 200, json: { messageId, state: 'submitting' } });
+    expect(await settle('resend')).toMatchObject({ status: 200, json: { messageId, state: 'submitting' } });
     const { json } = await call('GET', `/${messageId}`);
     expect(json).toMatchObject({
       state: 'submitting',
@@ -105,7 +81,7 @@ describe('settling a message in doubt', () => {
   });
 
   it('failed: the message ends with an event, and its fallback is due', async () => {
-    expect(await settle('failed')).toEqual({ status: 200, json: { messageId, state: 'failed' } });
+    expect(await settle('failed')).toMatchObject({ status: 200, json: { messageId, state: 'failed' } });
     expect((await outboxEvents(database)).at(-1)?.data).toMatchObject({
       sequence: 4,
       state: 'failed',

@@ -2,6 +2,7 @@ import { Controller, HttpCode, Inject, Post, Req, UseGuards } from '@nestjs/comm
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { messageState } from '@signalbox/contracts';
 import { TRANSACT } from '@signalbox/domain-service';
+import { Dispatcher } from '@signalbox/outbound';
 import type { Transact } from '@signalbox/persistence';
 import {
   ApiTokenGuard,
@@ -16,7 +17,6 @@ import {
 } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
 import { z } from 'zod';
-import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { settleInDoubt } from './settle.ts';
 
 const settlement = z

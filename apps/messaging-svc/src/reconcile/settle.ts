@@ -1,6 +1,6 @@
 import type { MessageState } from '@signalbox/contracts';
 import { onCommit, type Transaction } from '@signalbox/persistence';
-import { openAttempts, saveAttempts } from '../dispatch/attempt.store.ts';
+import { attempts } from '../dispatch/attempt.store.ts';
 import { lock, save } from '../message/message.store.ts';
 import { countSteps, reconciled } from '../metrics.ts';
 import { type Decision, giveUp } from './give-up.rules.ts';
@@ -20,13 +20,12 @@ export async function settleInDoubt(
   const message = (await lock(tx, [messageId])).get(messageId);
   // Another tenant's message is as good as none.
   if (!message || message.tenant !== tenant) return { kind: 'unknown' };
-  const open = (await openAttempts(tx, [messageId])).at(-1);
+  const open = (await attempts.openOf(tx, [messageId])).at(-1);
   if (message.state !== 'submitting' || message.providerSid !== null || open?.state !== 'in_doubt') {
     return { kind: 'not_in_doubt', state: message.state };
   }
   const { step, attempt } = giveUp(message, open, decision, now);
-  await save(tx, [step]);
-  await saveAttempts(tx, [attempt]);
+  await save(tx, [step], [attempts.settled([attempt])]);
   onCommit(tx, () => {
     reconciled.inc({ verdict: `${decision.as}_by_operator` });
     countSteps([step]);

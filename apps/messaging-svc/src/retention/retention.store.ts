@@ -181,7 +181,7 @@ export async function deleteMessages(tx: Transaction, tenant: string, cutoff: Da
 const simple = {
   inbound_messages: { key: 'id', age: 'received_at' },
   conversations: { key: 'tenant, person, messaging_service_sid', age: 'last_inbound_at' },
-  unmatched_callbacks: { key: 'event_id', age: 'received_at' },
+  unmatched_callbacks: { key: 'tenant, event_id', age: 'received_at' },
 } as const;
 
 export async function deleteOld(

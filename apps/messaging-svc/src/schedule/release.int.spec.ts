@@ -1,16 +1,17 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { QuietHours, Tenant, TenantDirectory } from '@signalbox/tenants';
+import type { Dispatcher } from '@signalbox/outbound';
 import { createLogger } from '@signalbox/telemetry';
 import { eventually } from '@signalbox/testing';
 import { DateTime } from 'luxon';
 import { v7 as uuidv7 } from 'uuid';
-import { command, noQuotas, tenant, testConfig } from '../../test/builders.ts';
+import { acceptorConfig, command, noQuotas, tenant, testConfig } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase } from '../../test/database.ts';
 import { Acceptor } from '../acceptance/acceptor.ts';
 import { cancelAll } from '../acceptance/cancel.ts';
-import { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { MessageProvider } from '../dispatch/provider.ts';
 import { findStory } from '../http/message.queries.ts';
+import { messageDispatcher } from '../dispatch/dispatcher.ts';
 import type { Message } from '../message/message.ts';
 
 const config = testConfig();
@@ -33,7 +34,7 @@ const next = (time: string) => {
 
 describe('what is due and may not go', () => {
   let database: MessagingDatabase;
-  let dispatcher: Dispatcher;
+  let dispatcher: Dispatcher<Message>;
   let current: Tenant;
   let sent: string[];
 
@@ -52,19 +53,19 @@ describe('what is due and may not go', () => {
       },
     } as unknown as MessageProvider;
     const logger = createLogger('spec', { level: 'silent' });
-    dispatcher = new Dispatcher(database.transact, provider, noQuotas, directory, config, logger);
+    dispatcher = messageDispatcher(database.transact, provider, noQuotas, directory, config, logger);
   });
   afterEach(() => dispatcher.stop());
 
   const directory = { byName: () => current } as unknown as TenantDirectory;
-  const acceptor = new Acceptor(directory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: false });
+  const acceptor = new Acceptor(directory, noQuotas, null, acceptorConfig);
 
   async function accept(changes: Parameters<typeof command>[0] = {}): Promise<{ messageId: string; state: string }> {
     const request = command({ idempotencyKey: uuidv7(), timeZone: zone, ...changes });
     const [accepted] = await database.transact((tx) =>
       acceptor.accept(tx, [{ command: request, traceparent: undefined }]),
     );
-    if (!accepted) throw new Error('no answer');
+    if (!accepted || accepted.result === 'full') throw new Error('not taken');
     return accepted;
   }
 

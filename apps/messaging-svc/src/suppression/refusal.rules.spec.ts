@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { after, attempt, message, now } from '../../test/builders.ts';
-import type { SendOutcome } from '../dispatch/attempt.ts';
+import type { SendOutcome } from '@signalbox/outbound';
 import { poolOf, provedByCallback, provedBySend } from './refusal.rules.ts';
 
 const refused = (code: number): SendOutcome => ({

@@ -1,5 +1,5 @@
 import type { EventOf, topics } from '@signalbox/contracts';
-import type { Attempt, SendOutcome } from '../dispatch/attempt.ts';
+import type { Attempt, SendOutcome } from '@signalbox/outbound';
 import type { Message } from '../message/message.ts';
 import { isTollFree } from './keywords.rules.ts';
 import { listedAddress, type PoolSighting, scopeOf, type SuppressionRequest } from './suppression.rules.ts';

@@ -1,10 +1,8 @@
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Module } from '@nestjs/common';
 import { TRANSACT } from '@signalbox/domain-service';
-import { type RunningService, startService, TOKEN_DIRECTORY } from '@signalbox/service';
+import { testApi, type TestApi } from '@signalbox/testing/http';
 import { DataSource } from 'typeorm';
-import { z } from 'zod';
 import { tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase } from '../../test/database.ts';
 import { number, optOut, person, service, suppressionEvents, suppressNow } from '../../test/suppression.ts';
@@ -12,39 +10,21 @@ import { InboundController } from '../inbound/inbound.controller.ts';
 import { SuppressionController } from './suppression.controller.ts';
 import type { ImportReport } from './suppression.schemas.ts';
 
-const tokens: Record<string, string> = { 'read-token': 'read', 'send-token': 'send', 'admin-token': 'admin' };
-
-@Module({})
-class TestModule {}
-
 let database: MessagingDatabase;
-let api: RunningService;
+let api: TestApi;
 
 beforeAll(async () => {
   database = await messagingDatabase();
-  api = await startService(
-    {
-      name: 'suppressions-spec',
-      port: 0,
-      config: z.object({}),
-      module: () => ({
-        module: TestModule,
-        controllers: [SuppressionController, InboundController],
-        providers: [
-          { provide: TRANSACT, useValue: database.transact },
-          { provide: DataSource, useValue: database.dataSource },
-          {
-            provide: TOKEN_DIRECTORY,
-            useValue: {
-              byApiToken: (token: string) => (tokens[token] ? { tenant, scopes: [tokens[token]] } : undefined),
-            },
-          },
-        ],
-      }),
-      openapi: { title: 'spec' },
-    },
-    { PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'silent' },
-  );
+  api = await testApi({
+    controllers: [SuppressionController, InboundController],
+    providers: [
+      { provide: TRANSACT, useValue: database.transact },
+      { provide: DataSource, useValue: database.dataSource },
+    ],
+    tokens: Object.fromEntries(
+      ['admin', 'send', 'read'].map((scope) => [`${scope}-token`, { tenant, scopes: [scope] }]),
+    ),
+  });
 });
 afterAll(async () => {
   await api.stop();
@@ -52,27 +32,8 @@ afterAll(async () => {
 });
 beforeEach(() => database.dataSource.query('truncate outbox, suppressions, suppression_changes, sender_pools'));
 
-async function call<Body = Record<string, unknown>>(
-  method: string,
-  path: string,
-  body?: unknown,
-  token = 'admin-token',
-) {
-  const csv = typeof body === 'string' || body instanceof Readable;
-  const response = await fetch(`${api.url}/v1${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${token}`,
-      ...(body !== undefined && { 'content-type': csv ? 'text/csv' : 'application/json' }),
-    },
-    ...(body !== undefined && { body: csv ? (body as string) : JSON.stringify(body), duplex: 'half' }),
-  });
-  const text = await response.text();
-  const json = response.headers.get('content-type')?.includes('json')
-    ? (JSON.parse(text) as Body)
-    : (undefined as Body);
-  return { status: response.status, text, json, headers: response.headers };
-}
+const call = <Body = Record<string, unknown>>(method: string, path: string, body?: unknown, token?: string) =>
+  api.call<Body>(method, `/v1${path}`, body, token);
 
 const at = (path: string) => `/suppressions/${encodeURIComponent(path)}`;
 

@@ -4,14 +4,14 @@ import { Batch } from '@signalbox/kafka';
 import type { Tenant, TenantDirectory } from '@signalbox/tenants';
 import { createLogger } from '@signalbox/telemetry';
 import { eventually } from '@signalbox/testing';
-import { command, directory, noQuotas, tenant, testConfig } from '../../test/builders.ts';
+import { acceptorConfig, command, directory, noQuotas, tenant, testConfig } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, queueMessages } from '../../test/database.ts';
 import { number, optOut, person, service, suppressionEvents, suppressNow } from '../../test/suppression.ts';
-import { Acceptor } from '../acceptance/acceptor.ts';
+import { type Accepted, Acceptor } from '../acceptance/acceptor.ts';
 import type { MessagingConfig } from '../config.ts';
 import { DeliveryHandler } from '../delivery/delivery.handler.ts';
-import type { SendOutcome } from '../dispatch/attempt.ts';
-import { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { Dispatcher, SendOutcome } from '@signalbox/outbound';
+import { messageDispatcher } from '../dispatch/dispatcher.ts';
 import type { MessageProvider } from '../dispatch/provider.ts';
 import type { Message } from '../message/message.ts';
 import { lock } from '../message/message.store.ts';
@@ -38,7 +38,7 @@ const states = async () => (await messageRows()).map(({ state }) => state);
 
 describe('acceptance', () => {
   const acceptorOf = (one: Tenant) =>
-    new Acceptor({ byName: () => one } as unknown as TenantDirectory, noQuotas, null, { MEDIA_ALLOW_PRIVATE: false });
+    new Acceptor({ byName: () => one } as unknown as TenantDirectory, noQuotas, null, acceptorConfig);
   const accept = (commands: Partial<SendCommand>[], acceptor = acceptorOf(tenant)) =>
     database.transact((tx) =>
       acceptor.accept(
@@ -48,7 +48,7 @@ describe('acceptance', () => {
           traceparent: undefined,
         })),
       ),
-    );
+    ) as Promise<Accepted[]>;
 
   it('rejects what would go to someone who opted out, and takes the rest of the batch', async () => {
     await suppressNow(database, optOut(), optOut({ recipient: '+14155550198', scope: number }));
@@ -101,7 +101,7 @@ describe('acceptance', () => {
 describe('dispatch', () => {
   let calls: Message[];
   let answer: (message: Message) => SendOutcome | Promise<SendOutcome>;
-  let running: Dispatcher[] = [];
+  let running: Dispatcher<Message>[] = [];
 
   beforeEach(() => {
     calls = [];
@@ -112,14 +112,14 @@ describe('dispatch', () => {
     running = [];
   });
 
-  function start(changes: Partial<MessagingConfig> = {}): Dispatcher {
+  function start(changes: Partial<MessagingConfig> = {}): Dispatcher<Message> {
     const provider = {
       send: async (message: Message) => {
         calls.push(message);
         return answer(message);
       },
     } as unknown as MessageProvider;
-    const dispatcher = new Dispatcher(database.transact, provider, noQuotas, directory, testConfig(changes), logger);
+    const dispatcher = messageDispatcher(database.transact, provider, noQuotas, directory, testConfig(changes), logger);
     dispatcher.start();
     running.push(dispatcher);
     return dispatcher;

@@ -19,12 +19,14 @@ export interface LocalTenant {
 const accountSid = 'AC00000000000000000000000000000001';
 const apiKeySid = 'SK00000000000000000000000000000001';
 const messagingServiceSid = 'MG00000000000000000000000000000001';
+const verifyServiceSid = 'VA00000000000000000000000000000001';
 const senders = ['+14155550100'];
 
 /** The tenant `demo` of local runs, whose provider is the simulator at `simulatorUrl`; new secrets at every call. */
 export function localTenant(simulatorUrl: string, fields: Readonly<Record<string, unknown>> = {}): LocalTenant {
   const secret = (bytes = 24) => randomBytes(bytes).toString('base64url');
   const apiKeySecret = secret();
+  const sendgridApiKey = `SG.${secret(16)}.${secret(32)}`;
   const authToken = randomBytes(16).toString('hex');
   const tokens = { admin: `sb_admin_${secret()}`, send: `sb_send_${secret()}`, read: `sb_read_${secret()}` };
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -42,11 +44,23 @@ export function localTenant(simulatorUrl: string, fields: Readonly<Record<string
       authTokens: ['env:DEMO_TWILIO_AUTH_TOKEN'],
       baseUrl: simulatorUrl,
     },
-    sendgrid: { eventPublicKeys: [sendgridKey], inboundParse: { publicKeys: [sendgridKey] } },
+    sendgrid: {
+      apiKey: 'env:DEMO_SENDGRID_API_KEY',
+      baseUrl: simulatorUrl,
+      from: 'Demo <no-reply@demo.example>',
+      eventPublicKeys: [sendgridKey],
+      inboundParse: {
+        publicKeys: [sendgridKey],
+        replyAddress: 'reply@parse.example.net',
+        routes: [{ topic: 'support', recipient: 'support@*', kinds: ['message'] }],
+      },
+    },
     senders,
     messagingServices: { default: messagingServiceSid },
     defaultMessagingService: 'default',
     defaultSender: senders[0],
+    voice: { numbers: { [senders[0] ?? '']: 'support' }, fallbackNumber: '+14155550110' },
+    verify: { services: { default: { sid: verifyServiceSid, friendlyName: 'Demo', customCode: true } } },
     apiTokens: [apiToken('admin', ['admin', 'send', 'read']), apiToken('send', ['send']), apiToken('read', ['read'])],
     ...fields,
   };
@@ -55,13 +69,25 @@ export function localTenant(simulatorUrl: string, fields: Readonly<Record<string
     apiKeySid,
     apiKeySecret,
     authToken,
+    sendgridApiKey,
     sendgridPrivateKey: privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
     senders,
     messagingServices: { [messagingServiceSid]: senders },
+    verifyServices: {
+      [verifyServiceSid]: { FriendlyName: 'Demo', CustomCodeEnabled: 'true', VerifyEventSubscriptionEnabled: 'true' },
+    },
   };
   return {
     file: stringify({ version: 1, tenants: [tenant] }),
-    secrets: { DEMO_TWILIO_API_KEY_SECRET: apiKeySecret, DEMO_TWILIO_AUTH_TOKEN: authToken },
+    secrets: {
+      DEMO_TWILIO_API_KEY_SECRET: apiKeySecret,
+      DEMO_TWILIO_AUTH_TOKEN: authToken,
+      DEMO_SENDGRID_API_KEY: sendgridApiKey,
+      UNSUBSCRIBE_KEY: secret(),
+      REPLY_KEY: secret(),
+      VERIFY_HASH_KEY: secret(32),
+      VERIFY_TOTP_KEY: randomBytes(32).toString('base64'),
+    },
     simulatorAccounts: JSON.stringify([account]),
     tokens: { ...tokens, webhookAuth: authToken },
   };

@@ -45,6 +45,9 @@ export const services: readonly ServiceDefinition[] = [
       SIM_ACCOUNTS: simulatorAccounts,
       SIM_INBOUND_URL: `${publicBaseUrls['webhook-ingest']}/twilio/sms/inbound`,
       SIM_CALLBACKS_URL: publicBaseUrls['webhook-ingest'],
+      // As a number is to be configured: asked again when it fails, and then once more as the fallback.
+      SIM_VOICE_URL: `${publicBaseUrls['voice-svc']}/twilio/voice/inbound#rc=5&rp=5xx,ct,rt&ct=2000&rt=9000`,
+      SIM_VOICE_FALLBACK_URL: `${publicBaseUrls['voice-svc']}/twilio/voice/inbound#rc=5&rp=5xx,ct,rt&ct=2000&rt=9000`,
     }),
   },
   {
@@ -70,27 +73,51 @@ export const services: readonly ServiceDefinition[] = [
     port: 8083,
     portVariable: 'VERIFY_PORT',
     database: 'verify',
-    env: (surroundings) => ({ ...common(surroundings), DATABASE_URL: surroundings.databases['verify'] }),
+    env: (surroundings) => ({
+      ...common(surroundings),
+      DATABASE_URL: surroundings.databases['verify'],
+      HASH_KEY: surroundings.secrets['VERIFY_HASH_KEY'],
+      TOTP_KEYS: 'local=env:TOTP_KEY',
+      TOTP_KEY: surroundings.secrets['VERIFY_TOTP_KEY'],
+    }),
   },
   {
     name: 'email-svc',
     port: 8084,
     portVariable: 'EMAIL_PORT',
     database: 'email',
-    env: (surroundings) => ({ ...common(surroundings), DATABASE_URL: surroundings.databases['email'] }),
+    public: true,
+    env: (surroundings) => ({
+      ...common(surroundings),
+      DATABASE_URL: surroundings.databases['email'],
+      UNSUBSCRIBE_BASE_URL: surroundings.publicBaseUrls['email-svc'],
+    }),
   },
   {
     name: 'voice-svc',
     port: 8082,
     portVariable: 'VOICE_PORT',
     database: 'voice',
-    env: (surroundings) => ({ ...common(surroundings), DATABASE_URL: surroundings.databases['voice'] }),
+    public: true,
+    env: (surroundings) => ({
+      ...common(surroundings),
+      DATABASE_URL: surroundings.databases['voice'],
+      VOICE_PUBLIC_BASE_URL: surroundings.publicBaseUrls['voice-svc'],
+      FLOWS_DIR: 'config/flows',
+    }),
   },
 ];
 
-/** The services, and so many processes in all of those named here: `messaging-svc`, `messaging-svc-2`, … on one database. */
-export function withReplicas(replicas: Readonly<Record<string, number>> = {}): ServiceDefinition[] {
-  return services.flatMap((service) => [
+/**
+ * The services, all or those named, and so many processes of them: `messaging-svc`, `messaging-svc-2`, … on one database. The
+ * simulator is always among them.
+ */
+export function withReplicas(
+  replicas: Readonly<Record<string, number>> = {},
+  only: readonly string[] = services.map(({ name }) => name),
+): ServiceDefinition[] {
+  const wanted = services.filter(({ name }) => name === simulator || only.includes(name));
+  return wanted.flatMap((service) => [
     service,
     ...Array.from({ length: (replicas[service.name] ?? 1) - 1 }, (_, index): ServiceDefinition => {
       const { database: _migratedOnce, ...rest } = service;

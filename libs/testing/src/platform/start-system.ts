@@ -15,7 +15,7 @@ export interface TestSystem extends System {
   readonly logs: string;
 }
 
-export type TestSystemOptions = Pick<SystemOptions, 'env' | 'replicas' | 'tenant'>;
+export type TestSystemOptions = Pick<SystemOptions, 'env' | 'only' | 'replicas' | 'tenant'>;
 
 /**
  * The whole system for an e2e spec: the built apps as processes on free ports, with a broker of their own and fresh
@@ -36,9 +36,9 @@ export async function startSystem(options: TestSystemOptions = {}): Promise<Test
     logFile: path.join(logs, 'kafka.log'),
     onStart: (child) => record.add('kafka', child.pid),
   });
-  const services = withReplicas(options.replicas);
+  const services = withReplicas(options.replicas, options.only);
   const ports = new Map<string, number>();
-  for (const { name } of services) ports.set(name, await freePort());
+  for (const { name } of withReplicas(options.replicas)) ports.set(name, await freePort());
   const databaseName = (database: string) => `${database}_${id}`;
   const stopPlatform = async () => {
     await dropDatabases(
@@ -65,6 +65,7 @@ export async function startSystem(options: TestSystemOptions = {}): Promise<Test
         return system.info;
       },
       kill: (service) => system.kill(service),
+      terminate: (service) => system.terminate(service),
       stop: async () => {
         await system.stop();
         await stopPlatform();

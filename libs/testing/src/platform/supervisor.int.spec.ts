@@ -47,6 +47,13 @@ it('starts a process again that was killed, and tells its new id', async () => {
   expect(lines[0]).toBe('example ended (SIGKILL); starting it again');
 });
 
+it('starts a process again that was asked to end, and tells how it ended', async () => {
+  const lines: string[] = [];
+  await run(`process.on('SIGTERM', () => process.exit(7)); ${ready}${stay}`, (line) => lines.push(line));
+  expect(await supervised?.terminate()).toEqual({ code: 7, signal: null });
+  await eventually(() => expect(lines.at(-1)).toMatch(/ready again/));
+});
+
 it('pauses longer each time it dies before it was ready', async () => {
   const lines: string[] = [];
   // Only its first start, when nothing is there yet, gets as far as being ready.

@@ -19,6 +19,8 @@ export interface Supervised {
   readonly restarts: number;
   /** `kill -9`; it is started again. Resolves when it is gone. */
   kill(): Promise<void>;
+  /** Asks it to end (SIGTERM); it is started again. Resolves with how it ended. */
+  terminate(): Promise<Exit>;
   /** For good. */
   stop(): Promise<void>;
 }
@@ -79,6 +81,7 @@ export async function supervise(options: SupervisorOptions): Promise<Supervised>
       return restarts;
     },
     kill: async () => void (await child.kill()),
+    terminate: () => child.stop(),
     stop: async () => {
       stopping.abort();
       await child.stop();

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { databaseUrl } from '../test-database.ts';
+import type { Exit } from './child.ts';
 import { localTenant } from './local-tenant.ts';
 import { RunRecord, writeAtomically } from './run-record.ts';
 import { simulator, type ServiceDefinition, type Surroundings, withReplicas } from './services.ts';
@@ -43,6 +44,8 @@ export interface SystemOptions {
   readonly databaseName?: (database: string) => string;
   /** Further environment for every service. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The services to start, beside the simulator; all by default. */
+  readonly only?: readonly string[];
   /** How many processes of a service; one by default. */
   readonly replicas?: Readonly<Record<string, number>>;
   /** Further fields of the tenant `demo` in the tenant file. */
@@ -60,6 +63,8 @@ export interface System {
   readonly info: RunInfo;
   /** `kill -9` of a service, which is started again at once. */
   kill(service: string): Promise<void>;
+  /** SIGTERM, as Kubernetes sends it; the service is started again. Resolves with how it ended. */
+  terminate(service: string): Promise<Exit>;
   stop(): Promise<void>;
 }
 
@@ -72,7 +77,8 @@ export async function launchSystem(options: SystemOptions): Promise<System> {
   const { directory, brokers, portOf, onLine, onChange } = options;
   const step = options.step ?? ((_name, work) => work());
   const logs = path.join(directory, 'logs');
-  const services = withReplicas(options.replicas);
+  const all = withReplicas(options.replicas);
+  const services = withReplicas(options.replicas, options.only);
   const record = new RunRecord(path.join(directory, 'pids'));
   const urlOf = (service: ServiceDefinition) => `http://127.0.0.1:${portOf(service)}`;
   const named = (all: readonly ServiceDefinition[]) => Object.fromEntries(all.map((one) => [one.name, urlOf(one)]));
@@ -88,7 +94,7 @@ export async function launchSystem(options: SystemOptions): Promise<System> {
     tenantsFile: path.join(directory, 'tenants.yaml'),
     secrets: tenant.secrets,
     simulatorAccounts: tenant.simulatorAccounts,
-    publicBaseUrls: named(services.filter((service) => service.public)),
+    publicBaseUrls: named(all.filter((service) => service.public)),
     dataDirectory: path.join(directory, 'data/services'),
   };
   await mkdir(logs, { recursive: true });
@@ -170,15 +176,17 @@ export async function launchSystem(options: SystemOptions): Promise<System> {
     throw error;
   }
   ready = true;
+  const serviceOf = (name: string) => {
+    const service = supervised.get(name);
+    if (!service) throw new Error(`no service is named ${name}; there are ${[...supervised.keys()].join(', ')}`);
+    return service;
+  };
   return {
     get info() {
       return info();
     },
-    kill: async (name) => {
-      const service = supervised.get(name);
-      if (!service) throw new Error(`no service is named ${name}; there are ${[...supervised.keys()].join(', ')}`);
-      await service.kill();
-    },
+    kill: async (name) => serviceOf(name).kill(),
+    terminate: async (name) => serviceOf(name).terminate(),
     stop,
   };
 }

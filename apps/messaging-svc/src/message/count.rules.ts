@@ -1,4 +1,4 @@
-import type { Message, StateChange, Step } from '../message/message.ts';
+import type { Message, StateChange, Step } from './message.ts';
 
 /** What is counted of messages. `handed_over`: the provider took it; the others are ends. */
 export const outcomes = ['handed_over', 'delivered', 'failed', 'rejected', 'expired', 'canceled'] as const;

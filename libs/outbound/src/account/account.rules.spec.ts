@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Account, admit, heldUntil, holdOf, learn, newAccount, room } from './account.rules.ts';
-import type { SendOutcome } from './attempt.ts';
+import type { SendOutcome } from '../dispatch/outcome.ts';
 
 const policy = { maxConcurrency: 64, probeMs: 30_000 };
 const error = { code: 20429, class: 'rate', title: 'Too many requests', remedy: 'Slow down' } as const;

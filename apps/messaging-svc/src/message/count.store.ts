@@ -1,10 +1,10 @@
 import { columns, type Write } from '@signalbox/persistence';
-import type { Step } from '../message/message.ts';
+import type { Step } from './message.ts';
 import { countMoves } from './count.rules.ts';
 
 /**
  * Notes what messages did, in the transaction in which they did it. Only ever appended to, so that no two batches wait for
- * the same row of a rollup; `fold` makes rollups of it.
+ * the same row of a rollup; analytics makes rollups of it.
  */
 export function countsWrite(steps: readonly Step[]): Write {
   const deltas = countMoves(steps);

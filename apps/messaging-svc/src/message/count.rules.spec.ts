@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { describeFailure } from '@signalbox/twilio';
 import { message, now } from '../../test/builders.ts';
-import { move, type Step, unchanged } from '../message/message.ts';
+import { move, type Step, unchanged } from './message.ts';
 import { countMoves } from './count.rules.ts';
 
 const at = now.toISOString();

@@ -1,5 +1,5 @@
 import type { Lane } from '@signalbox/contracts';
-import type { SendOutcome } from './attempt.ts';
+import type { SendOutcome } from '../dispatch/outcome.ts';
 
 /**
  * How one replica treats one tenant's account: how many calls at once (additive increase, multiplicative decrease on
@@ -20,7 +20,7 @@ export interface Circuit {
   readonly since: number;
   /** An answer to a call that began before this does not close it. */
   readonly openedAt: number;
-  /** From then on one message may try whether the credentials are mended. */
+  /** From then on one call may try whether the credentials are mended. */
   readonly probeAt: number;
   /** The tenant as it was when they failed. */
   readonly tenant: unknown;
@@ -32,7 +32,7 @@ export interface AccountPolicy {
   readonly probeMs: number;
 }
 
-/** Messages that may be claimed for each call at once: a claim and a settlement cost much the same however many they are for. */
+/** What may be claimed for each call at once: a claim and a settlement cost much the same however many they are for. */
 export const aheadOfCalls = 8;
 
 export function newAccount(policy: AccountPolicy): Account {
@@ -84,7 +84,7 @@ export function admit(
   return calling < (lane === 'critical' ? places : withoutReserve(places)) ? 'go' : 'wait';
 }
 
-/** How many more messages of the account may be claimed: those called, those to follow and those being saved. */
+/** How much more of the account may be claimed, beside what is claimed: those called, those to follow and those being saved. */
 export function room(account: Account, claimed: number, now: number, tenant: unknown): number {
   if (account.circuit !== null) return probes(account.circuit, now, tenant) && claimed === 0 ? 1 : 0;
   if (now < account.pausedUntil) return 0;
@@ -107,7 +107,7 @@ export function heldUntil(account: Account, now: number): number {
   return at > now ? at : Infinity;
 }
 
-/** Why nothing of an account is sent, for the story of its messages; null when it is not held. */
+/** Why nothing of an account is sent, for whoever asks; null when it is not held. */
 export type AccountHold =
   | { readonly why: 'credentials'; readonly sinceMs: number; readonly untilMs: number }
   | { readonly why: 'paused'; readonly untilMs: number };

@@ -1,6 +1,8 @@
 import type { Lane } from '@signalbox/contracts';
 import type { TenantDirectory } from '@signalbox/tenants';
-import { circuitOpen, concurrencyLimit } from '../metrics.ts';
+import type { TenantRoom } from '../dispatch/allot.rules.ts';
+import type { SendOutcome } from '../dispatch/outcome.ts';
+import type { DispatchMetrics } from '../metrics.ts';
 import {
   type Account,
   type AccountHold,
@@ -12,20 +14,24 @@ import {
   newAccount,
   room,
 } from './account.rules.ts';
-import type { TenantRoom } from './allot.rules.ts';
-import type { SendOutcome } from './attempt.ts';
 
 /** What this replica has learned about the tenants' accounts, and how much it has under way with each. */
 export class Accounts {
   readonly #tenants: Pick<TenantDirectory, 'byName'>;
   readonly #policy: AccountPolicy;
+  readonly #metrics: Pick<DispatchMetrics, 'circuitOpen' | 'concurrencyLimit'>;
   readonly #accounts = new Map<string, Account>();
   readonly #claimed = new Tally();
   readonly #calling = new Tally();
 
-  constructor(tenants: Pick<TenantDirectory, 'byName'>, policy: AccountPolicy) {
+  constructor(
+    tenants: Pick<TenantDirectory, 'byName'>,
+    policy: AccountPolicy,
+    metrics: Pick<DispatchMetrics, 'circuitOpen' | 'concurrencyLimit'>,
+  ) {
     this.#tenants = tenants;
     this.#policy = policy;
+    this.#metrics = metrics;
   }
 
   claimed(tenant: string): void {
@@ -59,8 +65,8 @@ export class Accounts {
     const after = learn(before, outcome, since, now, this.#tenants.byName(tenant), this.#policy);
     if (after === before) return undefined;
     this.#accounts.set(tenant, after);
-    concurrencyLimit.set({ tenant }, Math.floor(after.concurrency));
-    circuitOpen.set({ tenant }, after.circuit ? 1 : 0);
+    this.#metrics.concurrencyLimit.set({ tenant }, Math.floor(after.concurrency));
+    this.#metrics.circuitOpen.set({ tenant }, after.circuit ? 1 : 0);
     if ((before.circuit === null) === (after.circuit === null)) return undefined;
     return after.circuit ? 'opened' : 'closed';
   }

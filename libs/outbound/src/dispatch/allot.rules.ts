@@ -1,12 +1,13 @@
 import type { Lane } from '@signalbox/contracts';
 import { type Buckets, type Quota, takeSlots } from '../quota/quota.rules.ts';
+import { lanes } from './lane.rules.ts';
 
-/** Messages of one tenant and lane that fall under the same quotas, waiting in the order in which they are due. */
+/** What one tenant has in one lane under the same quotas, waiting in the order in which it is due. */
 export interface WaitingLine {
   readonly tenant: string;
   readonly queue: string;
   readonly lane: Lane;
-  /** When its first message is due, epoch milliseconds. */
+  /** When its first item is due, epoch milliseconds. */
   readonly dueMs: number;
 }
 
@@ -14,12 +15,12 @@ export interface WaitingLine {
 export interface Contender {
   readonly line: WaitingLine;
   readonly quotas: readonly Quota[];
-  /** Messages to take at most. */
+  /** Items to take at most. */
   readonly most: number;
 }
 
 export interface TenantRoom {
-  /** Messages of the tenant that are claimed and not settled. */
+  /** Items of the tenant that are claimed and not settled. */
   readonly claimed: number;
   /** How many more may be. */
   readonly room: number;
@@ -38,11 +39,9 @@ export interface Share {
   readonly count: number;
 }
 
-const laneOrder: readonly Lane[] = ['critical', 'transactional', 'bulk'];
-
 /**
  * Shares free places among waiting lines. The more urgent lane is served first; inside a lane each place goes to the tenant
- * that has the fewest messages under way, so however long a line is, the others get their part; a tenant's own lines take
+ * that has the fewest items under way, so however long a line is, the others get their part; a tenant's own lines take
  * turns. A line gets no more than its quotas have slots for. Takes the slots out of `buckets`.
  */
 export function allot(
@@ -60,7 +59,7 @@ export function allot(
   const load = (tenant: string) => (tenants.get(tenant)?.claimed ?? 0) + (given.get(tenant) ?? 0);
   const hasRoom = (tenant: string) => (tenants.get(tenant)?.room ?? 0) > (given.get(tenant) ?? 0);
 
-  for (const lane of laneOrder) {
+  for (const lane of lanes) {
     let open = contenders.filter(({ line }) => line.lane === lane);
     while (free > 0) {
       open = open.filter(({ line, most }) => hasRoom(line.tenant) && (counts.get(line) ?? 0) < most);

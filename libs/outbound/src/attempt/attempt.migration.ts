@@ -1,0 +1,26 @@
+/**
+ * The table of attempts, for a migration of the service.
+ *
+ * @param key the column of the item's id, e.g. `call_id`: a literal of the code
+ */
+export function attemptTable(key: string): readonly string[] {
+  return [
+    `
+      create table attempts (
+        ${key} uuid not null,
+        number integer not null,
+        state text not null,
+        started_at timestamptz(3) not null,
+        lease_until timestamptz(3) not null,
+        worker text not null,
+        finished_at timestamptz(3),
+        provider_sid text,
+        http_status integer,
+        error jsonb,
+        primary key (${key}, number)
+      )`,
+    `create index attempts_open on attempts (lease_until) where state in ('calling', 'in_doubt')`,
+    // What the provider has belongs to one attempt of ours: the last guard against claiming it twice.
+    `create unique index attempts_provider_sid on attempts (provider_sid) where provider_sid is not null`,
+  ];
+}

@@ -1,0 +1,41 @@
+export { type Account, type AccountHold, type AccountPolicy } from './account/account.rules.ts';
+export { Accounts } from './account/accounts.ts';
+export { attemptTable } from './attempt/attempt.migration.ts';
+export { type AttemptJson, type AttemptRow, AttemptStore, type Attempted, toAttempt } from './attempt/attempt.store.ts';
+export { type Attempt, type AttemptState, newAttempt } from './attempt/attempt.ts';
+export { type DispatchConfig, dispatchConfig, leaseOutlivesCall } from './config.ts';
+export type { Throttled, WaitingLine } from './dispatch/allot.rules.ts';
+export { backoff, type BackoffPolicy } from './dispatch/backoff.rules.ts';
+export { Dispatcher, type DispatcherOptions } from './dispatch/dispatcher.ts';
+export { countDue, reportDue } from './dispatch/due.metric.ts';
+export { type Item, type ItemTable } from './dispatch/item.ts';
+export { laneNumber, laneOf, lanes } from './dispatch/lane.rules.ts';
+export { lineIndex } from './dispatch/line.migration.ts';
+export { lockDue, lockExpiringInLine, waitingLines } from './dispatch/line.store.ts';
+export type { SendOutcome } from './dispatch/outcome.ts';
+export type { Answered, Call, Decision, Outgoing, Settled } from './dispatch/outgoing.ts';
+export type { DispatchMetrics } from './metrics.ts';
+export { type Bucket, type Budget, newBucket } from './quota/bucket.rules.ts';
+export { dayOf, nextDay } from './quota/day.rules.ts';
+export { QuotaBook, quotaBook } from './quota/quota.book.ts';
+export { quotaControllers } from './quota/quota.controller.ts';
+export { quotaTables } from './quota/quota.migration.ts';
+export {
+  accountScope,
+  bucketKey,
+  type Buckets,
+  type GivenQuotas,
+  type Quota,
+  type QuotaKind,
+  type Quotas,
+  queueOf,
+  quotasFor,
+  quotasOf,
+  quotasOfQueue,
+  type Scope,
+  scopeKey,
+  scopeOf,
+  takeSlots,
+} from './quota/quota.rules.ts';
+export { nameValue, prefixValue } from './quota/quota.schemas.ts';
+export { deleteQuota, putQuota, readBuckets } from './quota/quota.store.ts';
