@@ -66,6 +66,10 @@ export const ingestConfig = z.object({
     .string()
     .optional()
     .meta({ description: 'where attachments of inbound emails go; without it there is no /sendgrid/inbound' }),
+  INBOUND_CONCURRENCY: z.coerce.number().int().min(1).max(1000).default(8).meta({
+    description:
+      'inbound emails received at once, signed ones and those with a secret path each; up to 35 MB of each on disk',
+  }),
   BLOB_MAX_AGE_DAYS: z.coerce.number().int().min(1).max(3650).default(40).meta({
     description: 'after which attachments are removed; records refer to them for 7 days, dead letters for 30 more',
   }),

@@ -1,13 +1,12 @@
 import { type DynamicModule, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { BlobStore } from '@signalbox/blob-store';
+import { PublicUrl, Refusals } from '@signalbox/edge';
 import { EventProducer, createKafka, kafkaSettings, platformaticSession } from '@signalbox/kafka';
 import type { ServiceContext } from '@signalbox/service';
 import { loadTenants, TenantDirectory } from '@signalbox/tenants';
 import type { FastifyInstance } from 'fastify';
 import type { IngestConfig } from './config.ts';
-import { PublicUrl } from './http/public-url.ts';
 import { Intake } from './intake/intake.ts';
-import { Refusals } from './intake/refusals.ts';
 import { serveCallbacks } from './routes.ts';
 import { BlobRetention } from './sendgrid/blob-retention.ts';
 import { SendgridEventReceiver } from './sendgrid/event-receiver.ts';
@@ -64,7 +63,13 @@ export class IngestModule implements OnApplicationShutdown {
     serveCallbacks(server, new Set(['', ...publicUrls.map(({ basePath }) => basePath)]), {
       twilio: new TwilioReceiver(publicUrls, tenants, intake, refusals, logger, config.AUTH_MODE),
       sendgridEvents: new SendgridEventReceiver(tenants, intake, refusals, config.SENDGRID_MAX_AGE_SECONDS),
-      sendgridInbound: blobs && new SendgridInboundReceiver(tenants, blobs, intake, refusals),
+      sendgridInbound:
+        blobs &&
+        new SendgridInboundReceiver(tenants, blobs, intake, refusals, {
+          places: config.INBOUND_CONCURRENCY,
+          maxWaiting: 256,
+          patienceMs: 15_000,
+        }),
     });
   }
 

@@ -115,8 +115,8 @@ describe('BlobStore', () => {
     const store = await BlobStore.open(directory);
     const dead = await store.stage(chunks('dead'));
     const alive = await store.stage(chunks('alive'));
-    const twoDaysAgo = Date.now() / 1000 - 2 * 24 * 60 * 60;
-    await utimes(join(directory, 'staging', dead.key), twoDaysAgo, twoDaysAgo);
+    const twoHoursAgo = Date.now() / 1000 - 2 * 60 * 60;
+    await utimes(join(directory, 'staging', dead.key), twoHoursAgo, twoHoursAgo);
     await BlobStore.open(directory);
     expect(await filesIn(directory)).toEqual([alive.key]);
   });

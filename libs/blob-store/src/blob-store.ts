@@ -39,8 +39,8 @@ export class BlobNotFound extends Error {
 
 const keyForm = /^[0-9a-f]{32}$/;
 const shards = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, '0'));
-/** What is staged for longer was left by a process that died. */
-const abandonedAfterMs = 24 * 60 * 60 * 1000;
+/** What has been staged and not written to for longer was left by a process that died; clocks may differ by some of it. */
+const abandonedAfterMs = 60 * 60 * 1000;
 
 /**
  * Blobs as files of one directory, which replicas may share: `<directory>/<first two digits of the key>/<key>`.

@@ -28,3 +28,5 @@ export {
   receiveInboundEmail,
 } from './inbound/receive.ts';
 export { type SendgridInboundRecord, toInboundRecord } from './inbound/record.ts';
+export { type RestRequest, type SendgridClient, type SendgridClientOptions, sendgridClient } from './rest/client.ts';
+export { SendgridApiError, type SendgridFault, SendgridTransportError } from './rest/errors.ts';

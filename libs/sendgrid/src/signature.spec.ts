@@ -96,6 +96,76 @@ describe('checkEventSignature', () => {
   });
 });
 
+describe('among many keys', () => {
+  const others = Array.from({ length: 40 }, () => keys().base64);
+  /** So large that trying each key would hash gigabytes. */
+  const large = Buffer.alloc(1024 * 1024, 'a');
+  const signed = (body: Buffer) => ({
+    rawBody: body,
+    timestamp,
+    signature: sign({ rawBody: body, timestamp, privateKey: current.privateKey }),
+  });
+
+  it.each([
+    ['a small body, the last key', rawBody, [...others, current.base64], { ok: true, keyIndex: 40 }],
+    ['a large body, the first key', large, [current.pem, ...others], { ok: true, keyIndex: 0 }],
+    ['a large body, the last key', large, [...others, current.base64], { ok: true, keyIndex: 40 }],
+    ['a large body, no key', large, others, { ok: false, why: 'mismatch' }],
+  ])('%s', (_label, body, publicKeys, expected) => {
+    expect(checkEventSignature({ ...signed(body), publicKeys })).toEqual(expected);
+    const check = startSignatureCheck({ ...signed(body), publicKeys });
+    if (!check.ok) throw new Error(check.why);
+    check.update(body);
+    expect(check.finish()).toEqual(expected);
+  });
+
+  it('hashes a body once, not once per key', () => {
+    const time = (publicKeys: string[]) => {
+      const started = process.cpuUsage();
+      checkEventSignature({ ...signed(Buffer.alloc(8 * 1024 * 1024)), publicKeys });
+      return process.cpuUsage(started).user;
+    };
+    time(others);
+    const manyKeys = Array.from({ length: 10 }, () => others).flat();
+    expect(time(manyKeys)).toBeLessThan(10 * time([current.base64]));
+  });
+
+  it('gives the verdict of a try with each, whatever is changed', () => {
+    for (let run = 0; run < 30; run++) {
+      const maker = keys();
+      const body = Buffer.from(`body ${run}`);
+      const made = sign({ rawBody: body, timestamp, privateKey: maker.privateKey });
+      const changed = Buffer.from(made, 'base64');
+      // In either of the integers, or what says how long they are.
+      changed[2 + ((run * 7) % (changed.length - 2))]! ^= 1 + run;
+      for (const [text, given] of [
+        [body, made],
+        [body, changed.toString('base64')],
+        [Buffer.from('other'), made],
+      ] as const) {
+        const one = startSignatureCheck({ timestamp, signature: given, publicKeys: [maker.base64] });
+        const many = startSignatureCheck({ timestamp, signature: given, publicKeys: [maker.base64, ...others] });
+        if (!one.ok || !many.ok) throw new Error('the headers are in order');
+        one.update(text);
+        many.update(text);
+        expect(many.finish()).toEqual(one.finish());
+      }
+    }
+  });
+
+  it("takes vectors of SendGrid's own libraries", () => {
+    for (const { body, publicKey, valid, ...headers } of signatureVectors) {
+      const check = startSignatureCheck({ ...headers, publicKeys: [...others, publicKey] });
+      if (!check.ok) {
+        expect(valid).toBe(false);
+        continue;
+      }
+      check.update(Buffer.from(body));
+      expect(check.finish().ok).toBe(valid);
+    }
+  });
+});
+
 describe('publicKeyFault', () => {
   const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ type: 'spki', format: 'pem' });
   it.each([

@@ -1,4 +1,5 @@
-import { createPublicKey, createSign, createVerify, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, createSign, createVerify, type KeyObject } from 'node:crypto';
+import { p256 } from '@noble/curves/nist.js';
 
 /** The headers, in lower case as Node has them. The Event Webhook and Inbound Parse use the same two. */
 export const signatureHeaders = {
@@ -39,31 +40,78 @@ export interface PendingSignatureCheck {
  * @throws TypeError on a key that {@link publicKeyFault} would have told of
  */
 export function checkEventSignature(request: SignatureClaim & { readonly rawBody: Uint8Array }): SignatureCheck {
-  const check = startSignatureCheck(request);
+  const { rawBody, publicKeys } = request;
+  const check = start(request, publicKeys.length * (rawBody.length + verifyCost) <= recoverCost);
   if (!check.ok) return check;
-  check.update(request.rawBody);
+  check.update(rawBody);
   return check.finish();
 }
 
-/** The same for a body that comes in chunks: it is hashed as they come, once per key. */
+/** The same for a body that comes in chunks: it is hashed as they come, twice at most however many keys there are. */
 export function startSignatureCheck(claim: SignatureClaim): PendingSignatureCheck | SignatureRefusal {
+  return start(claim, false);
+}
+
+/** What one native verification and one computation of the key cost, in bytes that are hashed in the time. */
+const verifyCost = 140_000;
+const recoverCost = 8_000_000;
+
+function start(claim: SignatureClaim, fewBytes: boolean): PendingSignatureCheck | SignatureRefusal {
   const { timestamp, signature, publicKeys, window } = claim;
   if (!timestamp || !signature) return { ok: false, why: 'missing' };
   const der = decodeSignature(signature);
   if (!der || !timestampForm.test(timestamp)) return { ok: false, why: 'malformed' };
   if (window && window.now.getTime() / 1000 - Number(timestamp) > window.seconds) return { ok: false, why: 'too_old' };
-  const attempts = publicKeys.map((text) => ({
-    key: parseKey(text),
-    verify: createVerify('sha256').update(timestamp),
-  }));
+  const keys = publicKeys.map(parseKey);
+  return fewBytes || keys.length <= 2 ? tryEach(keys, timestamp, der) : computeKey(keys, timestamp, der);
+}
+
+/** Node's own check takes no digest, only bytes, so that it hashes them once per key. */
+function tryEach(keys: readonly ParsedKey[], timestamp: string, der: Buffer): PendingSignatureCheck {
+  const attempts = keys.map(({ key }) => ({ key, verify: createVerify('sha256').update(timestamp) }));
   return {
     ok: true,
     update: (chunk) => attempts.forEach(({ verify }) => verify.update(chunk)),
+    finish: () => verdict(attempts.findIndex(({ key, verify }) => verify.verify(key, der))),
+  };
+}
+
+/**
+ * Hashes once, and computes of digest and signature which keys can have made it (SEC 1, §4.1.6), so that an unproven sender
+ * costs the same however many keys there are.
+ */
+function computeKey(keys: readonly ParsedKey[], timestamp: string, der: Buffer): PendingSignatureCheck {
+  const hash = createHash('sha256').update(timestamp);
+  return {
+    ok: true,
+    update: (chunk) => void hash.update(chunk),
     finish: () => {
-      const keyIndex = attempts.findIndex(({ key, verify }) => verify.verify(key, der));
-      return keyIndex === -1 ? { ok: false, why: 'mismatch' } : { ok: true, keyIndex };
+      const digest = hash.digest();
+      const possible = possibleSigners(der, digest);
+      const index = keys.findIndex(({ point }) => possible.has(point));
+      const matched = keys[index];
+      const options = { prehash: false, format: 'der', lowS: false } as const;
+      const proven = matched && p256.verify(der, digest, Buffer.from(matched.point, 'hex'), options);
+      return verdict(proven ? index : -1);
     },
   };
+}
+
+function verdict(keyIndex: number): SignatureCheck {
+  return keyIndex === -1 ? { ok: false, why: 'mismatch' } : { ok: true, keyIndex };
+}
+
+/** Points, as hex. Two in practice; the other two recovery ids are for one signature in 2^128. */
+function possibleSigners(der: Buffer, digest: Buffer): ReadonlySet<string> {
+  const points = new Set<string>();
+  for (const recovery of [0, 1, 2, 3]) {
+    try {
+      points.add(p256.Signature.fromBytes(der, 'der').addRecoveryBit(recovery).recoverPublicKey(digest).toHex(false));
+    } catch {
+      // No key at all has made it in this way.
+    }
+  }
+  return points;
 }
 
 /** Why this cannot be a key for signatures of SendGrid; undefined when it can. For the tenant file. */
@@ -96,10 +144,16 @@ function decodeSignature(text: string): Buffer | undefined {
   return der.toString('base64') === text && der[0] === 0x30 && der[1] === der.length - 2 ? der : undefined;
 }
 
-/** Keys come from configuration, so there are few, and parsing one costs more than using it. */
-const parsedKeys = new Map<string, KeyObject>();
+interface ParsedKey {
+  readonly key: KeyObject;
+  /** Uncompressed, in hex. */
+  readonly point: string;
+}
 
-function parseKey(text: string): KeyObject {
+/** Keys come from configuration, so there are few, and parsing one costs more than using it. */
+const parsedKeys = new Map<string, ParsedKey>();
+
+function parseKey(text: string): ParsedKey {
   const known = parsedKeys.get(text);
   if (known) return known;
   let key: KeyObject;
@@ -111,6 +165,9 @@ function parseKey(text: string): KeyObject {
     throw new TypeError('is neither PEM nor the base64 of a public key');
   }
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new TypeError('is not a P-256 key');
-  parsedKeys.set(text, key);
-  return key;
+  const { x = '', y = '' } = key.export({ format: 'jwk' });
+  const point = `04${Buffer.from(x, 'base64url').toString('hex')}${Buffer.from(y, 'base64url').toString('hex')}`;
+  const parsed = { key, point };
+  parsedKeys.set(text, parsed);
+  return parsed;
 }

@@ -12,7 +12,7 @@ import { ApiBearerAuth } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemException } from './problem.ts';
 
-/** What an API token may do; `admin` implies the others. */
+/** What a token may do; `admin` implies the others. */
 export type Scope = 'send' | 'read' | 'admin';
 
 export interface TokenHolder {
@@ -20,9 +20,18 @@ export interface TokenHolder {
   scopes: readonly string[];
 }
 
-/** Knows the API tokens; the tenant directory does. Provide it under {@link TOKEN_DIRECTORY}. */
+/** Why a token opens nothing, in words for its bearer. */
+export interface TokenRefusal {
+  refused: string;
+  /** Whether it does could not be told: seconds after which to come again. */
+  retryAfterSeconds?: number;
+}
+
+type Found = TokenHolder | TokenRefusal | undefined;
+
+/** Knows API tokens and whose JWTs are taken; the tenant directory does. Provide it under {@link TOKEN_DIRECTORY}. */
 export interface TokenDirectory {
-  byApiToken(token: string): TokenHolder | undefined | Promise<TokenHolder | undefined>;
+  byApiToken(token: string): Found | Promise<Found>;
 }
 
 export const TOKEN_DIRECTORY = Symbol('TOKEN_DIRECTORY');
@@ -34,7 +43,10 @@ export function Scopes(...scopes: Scope[]): ClassDecorator & MethodDecorator {
   return applyDecorators(SetMetadata(requiredScopes, scopes), ApiBearerAuth());
 }
 
-/** Bearer token → tenant and scopes: 401 without a valid token, 403 without the scope (RFC 6750 §3.1). */
+/**
+ * Bearer token → tenant and scopes: 401 without a valid token, 403 without the scope (RFC 6750 §3.1), 503 when it cannot be
+ * told whether it is valid.
+ */
 @Injectable()
 export class ApiTokenGuard implements CanActivate {
   constructor(
@@ -47,9 +59,7 @@ export class ApiTokenGuard implements CanActivate {
     const token = bearerToken(request.headers.authorization);
     if (token === undefined) throw refusal(401, 'A bearer token is needed', 'Bearer realm="signalbox"');
     const holder = await this.directory.byApiToken(token);
-    if (!holder) {
-      throw refusal(401, 'The token is not valid', 'Bearer realm="signalbox", error="invalid_token"');
-    }
+    if (!holder || 'refused' in holder) throw notTaken(holder);
     const scopes = this.reflector.getAllAndOverride<Scope[] | undefined>(requiredScopes, [
       context.getHandler(),
       context.getClass(),
@@ -67,6 +77,15 @@ export class ApiTokenGuard implements CanActivate {
 
 function bearerToken(header: string | undefined): string | undefined {
   return header === undefined ? undefined : /^Bearer +([\w.~+/-]+=*) *$/i.exec(header)?.[1];
+}
+
+function notTaken(refused: TokenRefusal | undefined): ProblemException {
+  if (refused?.retryAfterSeconds !== undefined) {
+    const headers = { 'retry-after': String(refused.retryAfterSeconds) };
+    return new ProblemException(503, 'Service Unavailable', refused.refused, {}, headers);
+  }
+  const detail = refused ? `The token is not valid: ${refused.refused}` : 'The token is not valid';
+  return refusal(401, detail, 'Bearer realm="signalbox", error="invalid_token"');
 }
 
 function refusal(status: number, detail: string, challenge: string): ProblemException {

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import {
@@ -57,7 +58,9 @@ export function createAdapter(options: HttpOptions, health: Health): FastifyAdap
   // Declared up front, so that every request object has one shape.
   server.decorateRequest('trace').decorateRequest('tokenHolder');
   refuseNul(server);
+  deleteWithoutBody(server);
   closeWhenStopping(server, health);
+  cutOffWhenStopping(server);
   traceRequests(server, options.traceparentOf ?? ((request) => request.headers['traceparent'] as string | undefined));
   measureRequests(server);
   return adapter;
@@ -91,11 +94,44 @@ function refuseNul(server: FastifyInstance): void {
   });
 }
 
+// Many clients name JSON in every request, also where there is none: an empty body of that type would be a fault.
+function deleteWithoutBody(server: FastifyInstance): void {
+  server.addHook('onRequest', ({ method, headers }, _reply, done) => {
+    const isEmpty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+    if (method === 'DELETE' && isEmpty) delete headers['content-type'];
+    done();
+  });
+}
+
 // Without it a kept-alive connection, whose request ends during the stop, would hold the stop up until it times out.
 function closeWhenStopping(server: FastifyInstance, health: Health): void {
   server.addHook('onSend', (_request, reply, payload, done) => {
     if (health.isStopping) void reply.header('connection', 'close');
     done(null, payload);
+  });
+}
+
+/** How long a request that has begun to come in may take to its end, once the service stops. */
+const unfinishedGraceMs = 10_000;
+
+// Node no longer looks for slow requests once it has stopped listening, so that a single sender that dawdles would hold the stop up
+// until it is forced. Nothing was promised to who has not sent all of a request; what has come in whole is answered.
+function cutOffWhenStopping(server: FastifyInstance): void {
+  const connections = new Map<Socket, IncomingMessage | undefined>();
+  server.server.on('connection', (socket: Socket) => {
+    connections.set(socket, undefined);
+    socket.once('close', () => connections.delete(socket));
+  });
+  server.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
+    connections.set(socket, request);
+    response.once('close', () => connections.has(socket) && connections.set(socket, undefined));
+  });
+  server.addHook('preClose', (done) => {
+    setTimeout(() => {
+      for (const [socket, request] of connections) if (!request?.complete) socket.destroy();
+    }, unfinishedGraceMs).unref();
+    done();
   });
 }
 

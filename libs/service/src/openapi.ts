@@ -13,7 +13,11 @@ export function describeApi(
   { title, description }: OpenApiOptions,
   version: string,
 ): OpenAPIObject {
-  const builder = new DocumentBuilder().setOpenAPIVersion('3.1.0').setTitle(title).setVersion(version).addBearerAuth();
+  const builder = new DocumentBuilder().setOpenAPIVersion('3.1.0').setTitle(title).setVersion(version).addBearerAuth({
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API token of the tenant, or a JWT of an OIDC issuer that is configured for it',
+  });
   if (description !== undefined) builder.setDescription(description);
   return SwaggerModule.createDocument(app, builder.build(), {
     operationIdFactory: (_controller, method) => method,

@@ -4,8 +4,10 @@ import { type Socket, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import {
   Controller,
+  Delete,
   ForbiddenException,
   Get,
+  HttpCode,
   Inject,
   Injectable,
   Module,
@@ -58,6 +60,13 @@ class OrdersController {
   @Scopes('read', 'send')
   one(@ZodParam('id', z.uuid()) id: string) {
     return { id };
+  }
+
+  @Delete('orders/:id')
+  @HttpCode(204)
+  @Scopes('send')
+  remove(@ZodParam('id', z.uuid()) id: string): void {
+    log.push(`deleted ${id}`);
   }
 
   @Get('undeclared')
@@ -213,6 +222,13 @@ describe('a service', () => {
       if (status >= 400) expect(answer.type).toBe('application/problem+json');
       else expect(answer.headers.get('cache-control')).toBe('no-store');
     });
+  });
+
+  it('deletes without a body, though its type is named as in every other request', async () => {
+    const headers = { authorization: 'Bearer send-token', 'content-type': 'application/json' };
+    const answer = await call('/v1/orders/019a0000-0000-7000-8000-000000000001', { method: 'DELETE', headers });
+    expect(answer.status).toBe(204);
+    expect(log).toContain('deleted 019a0000-0000-7000-8000-000000000001');
   });
 
   describe('problems', () => {
@@ -414,7 +430,9 @@ describe('a service', () => {
           OrderInput: { required: ['idempotencyKey', 'to'] },
           Order: { required: ['idempotencyKey', 'to', 'lane'] },
         },
-        securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: expect.stringContaining('OIDC') },
+        },
       },
     });
   });

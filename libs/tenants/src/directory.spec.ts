@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@signalbox/telemetry';
 import { eventually } from '@signalbox/testing';
+import { OidcProvider, signingKey } from './fixtures/oidc-provider.ts';
 import { loadTenants, type TenantDirectory } from './directory.ts';
 import { TenantFileError } from './tenant-file.ts';
 
@@ -69,10 +70,10 @@ describe('loadTenants', () => {
       defaultMessagingService: 'default',
     });
     expect(directory.byAccountSid(sid('AC', '1'))).toBe(demo);
-    expect(directory.byApiToken('shop')).toEqual({ tenant: demo, name: 'shop', scopes: ['send', 'read'] });
+    expect(await directory.byApiToken('shop')).toEqual({ tenant: demo, name: 'shop', scopes: ['send', 'read'] });
     expect(directory.all.map(({ name }) => name)).toEqual(['demo', 'other']);
-    for (const miss of [directory.byName('nobody'), directory.byAccountSid('AC'), directory.byApiToken(hash('shop'))])
-      expect(miss).toBeUndefined();
+    for (const miss of [directory.byName('nobody'), directory.byAccountSid('AC')]) expect(miss).toBeUndefined();
+    expect(await directory.byApiToken(hash('shop'))).toBeUndefined();
   });
 
   it('resolves the secrets of SendGrid and of shared keys', async () => {
@@ -179,6 +180,14 @@ describe('loadTenants', () => {
       file(tenantYaml({ extra: 'sendgrid: { eventPublicKeys: [MFkw] }' })),
       ['tenants.0.sendgrid.eventPublicKeys.0: must be a P-256 public key, PEM or base64 as SendGrid shows it'],
     ],
+    [
+      'one issuer twice, and one for a tenant that is not there',
+      `${file(tenantYaml())}
+issuers:
+  - { issuer: 'https://a.example', audiences: [x], tenants: [demo] }
+  - { issuer: 'https://a.example', audiences: [y], tenants: { '1': demo, '2': none } }`,
+      ['issuers.1.issuer: issuer is already used at issuers.0.issuer', 'issuers.1.tenants: there is no tenant none'],
+    ],
     ['no tenants', 'version: 1\ntenants: []', ['tenants: Too small: expected array to have >=1 items']],
     ['another version', `version: 2\ntenants:${tenantYaml()}`, ['version: must be 1, the only version there is']],
     ['an unknown key', file(tenantYaml({ extra: 'sender: x' })), ['tenants.0: Unrecognized key: "sender"']],
@@ -240,6 +249,36 @@ describe('watch', () => {
     await eventually(() => expect(directory.byName('demo')?.twilio.authTokens).toEqual(['auth-token', 'api-secret']));
     expect(directory.byName('demo')).not.toBe(before);
     expect(directory.byName('other')).toBeUndefined();
+  });
+
+  it('takes up issuers, and keeps the keys of one that has not changed', async () => {
+    const provider = await OidcProvider.start(await signingKey('first'));
+    const withIssuer = (...audiences: string[]) =>
+      `${file(tenantYaml())}
+issuers: [{ issuer: '${provider.issuer}', audiences: [${audiences.join(', ')}], tenants: [demo] }]`;
+    try {
+      directory = await load(file(tenantYaml()));
+      directory.watch(silent);
+      expect(await directory.byApiToken(await provider.token())).toBeUndefined();
+      const isTaken = async () =>
+        expect(await directory.byApiToken(await provider.token())).toMatchObject({ tenant: { name: 'demo' } });
+
+      await writeFile(path, withIssuer('signalbox'));
+      await eventually(isTaken);
+      await writeFile(path, withIssuer('signalbox').replace('[env:AUTH]', '[env:API_SECRET]'));
+      await eventually(() => expect(directory.byName('demo')?.twilio.authTokens).toEqual(['api-secret']));
+      await isTaken();
+      expect(provider.asked).toBe(1);
+
+      await writeFile(path, withIssuer('other'));
+      await eventually(async () =>
+        expect(await directory.byApiToken(await provider.token())).toEqual({
+          refused: 'It was made for another audience',
+        }),
+      );
+    } finally {
+      await provider.stop();
+    }
   });
 
   it('sees a Secret mounted by Kubernetes change: a symlink beside it is swapped', async () => {

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { type Logger, counter } from '@signalbox/telemetry';
-import type { Scope, Tenant } from './schema.ts';
+import { checkJwt, type KnownIssuer, knownIssuer, type TokenRefusal } from './oidc/jwt-check.ts';
+import type { OidcIssuer } from './oidc/issuer.ts';
+import type { Tenant } from './schema.ts';
+import type { Scope } from './scopes.ts';
 import { readTenantFile, type TenantFile } from './tenant-file.ts';
 
 export interface AuthorizedToken {
@@ -15,6 +18,7 @@ interface Snapshot {
   readonly byName: ReadonlyMap<string, Tenant>;
   readonly byAccountSid: ReadonlyMap<string, Tenant>;
   readonly byTokenHash: ReadonlyMap<string, AuthorizedToken>;
+  readonly issuers: ReadonlyMap<string, KnownIssuer>;
 }
 
 /** Editors and Kubernetes' symlink swap write in several steps; a reload waits until they are done. */
@@ -26,6 +30,7 @@ export class TenantDirectory {
   #directories: ReadonlySet<string>;
   readonly #watchers = new Map<string, FSWatcher>();
   #settle: NodeJS.Timeout | undefined;
+  #log: Logger | undefined;
   #reloading: Promise<void> = Promise.resolve();
 
   constructor(
@@ -33,7 +38,7 @@ export class TenantDirectory {
     content: TenantFile,
     private readonly env: NodeJS.ProcessEnv,
   ) {
-    this.#snapshot = index(content.tenants);
+    this.#snapshot = this.#index(content.tenants, content.issuers, new Map());
     this.#directories = content.directories;
   }
 
@@ -49,13 +54,23 @@ export class TenantDirectory {
     return this.#snapshot.byAccountSid.get(accountSid);
   }
 
-  /** Looks the token up by its hash, so the time taken says nothing about stored tokens. */
-  byApiToken(bearer: string): AuthorizedToken | undefined {
-    return this.#snapshot.byTokenHash.get(createHash('sha256').update(bearer).digest('hex'));
+  /**
+   * Whose token it is: one of ours, looked up by its hash, so that the time taken says nothing about stored tokens; or a JWT of
+   * a configured issuer. Undefined when it is neither.
+   */
+  async byApiToken(bearer: string): Promise<AuthorizedToken | TokenRefusal | undefined> {
+    const { byTokenHash, issuers } = this.#snapshot;
+    const own = byTokenHash.get(createHash('sha256').update(bearer).digest('hex'));
+    if (own) return own;
+    const checked = await checkJwt(bearer, issuers);
+    if (!checked || 'refused' in checked) return checked;
+    const tenant = this.byName(checked.tenant);
+    return tenant && { ...checked, tenant };
   }
 
   /** Reloads when the file or a `file:` secret changes. A bad file is logged and counted, and the old one stays. */
   watch(log: Logger): void {
+    this.#log = log;
     // The directory, not the file: Kubernetes replaces a mounted Secret by renaming a symlink beside it.
     for (const directory of this.#directories) {
       if (this.#watchers.has(directory)) continue;
@@ -96,16 +111,43 @@ export class TenantDirectory {
    * @throws TenantFileError, and keeps the old tenants
    */
   async reload(): Promise<boolean> {
-    const { tenants, directories } = await readTenantFile(this.file, this.env);
+    const { tenants, issuers, directories } = await readTenantFile(this.file, this.env);
     const kept = tenants.map((tenant) => {
       const old = this.byName(tenant.name);
       return old && isDeepStrictEqual(old, tenant) ? old : tenant;
     });
     this.#directories = directories;
-    if (kept.length === this.#snapshot.byName.size && kept.every((tenant) => this.byName(tenant.name) === tenant))
-      return false;
-    this.#snapshot = index(kept);
-    return true;
+    const old = this.#snapshot;
+    const next = this.#index(kept, issuers, old.issuers);
+    const isSame = isSameMap(next.byName, old.byName) && isSameMap(next.issuers, old.issuers);
+    if (!isSame) this.#snapshot = next;
+    return !isSame;
+  }
+
+  /** An issuer that is configured as before keeps the keys that were fetched for it. */
+  #index(
+    tenants: readonly Tenant[],
+    issuers: readonly OidcIssuer[],
+    known: ReadonlyMap<string, KnownIssuer>,
+  ): Snapshot {
+    return {
+      byName: new Map(tenants.map((tenant) => [tenant.name, tenant])),
+      byAccountSid: new Map(tenants.map((tenant) => [tenant.twilio.accountSid, tenant])),
+      byTokenHash: new Map(
+        tenants.flatMap((tenant) =>
+          tenant.apiTokens.map(({ name, sha256, scopes }) => [sha256, { tenant, name, scopes }] as const),
+        ),
+      ),
+      issuers: new Map(
+        issuers.map((issuer) => {
+          const old = known.get(issuer.issuer);
+          return [
+            issuer.issuer,
+            old && isDeepStrictEqual(old.config, issuer) ? old : knownIssuer(issuer, () => this.#log),
+          ];
+        }),
+      ),
+    };
   }
 }
 
@@ -117,14 +159,6 @@ export async function loadTenants(file: string, env: NodeJS.ProcessEnv = process
   return new TenantDirectory(file, await readTenantFile(file, env), env);
 }
 
-function index(tenants: readonly Tenant[]): Snapshot {
-  return {
-    byName: new Map(tenants.map((tenant) => [tenant.name, tenant])),
-    byAccountSid: new Map(tenants.map((tenant) => [tenant.twilio.accountSid, tenant])),
-    byTokenHash: new Map(
-      tenants.flatMap((tenant) =>
-        tenant.apiTokens.map(({ name, sha256, scopes }) => [sha256, { tenant, name, scopes }] as const),
-      ),
-    ),
-  };
+function isSameMap<Value>(one: ReadonlyMap<string, Value>, other: ReadonlyMap<string, Value>): boolean {
+  return one.size === other.size && [...one].every(([name, value]) => other.get(name) === value);
 }

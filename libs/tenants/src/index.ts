@@ -1,8 +1,21 @@
 export { loadTenants, TenantDirectory, type AuthorizedToken } from './directory.ts';
 export { type InDoubtPolicy } from './in-doubt.ts';
+export { type InboundKind, type InboundRoute } from './inbound-routes.ts';
+export { type TokenRefusal } from './oidc/jwt-check.ts';
 export { type QuotaLimits, quotaLimits, quotaPrefix, type TenantQuotas } from './quotas.ts';
 export { type QuietHours } from './quiet-hours.ts';
 export { defaultRetention, type RetentionPeriods } from './retention.ts';
-export { addressRange, type Scope, type Tenant, scopes } from './schema.ts';
+export { addressRange, type Tenant } from './schema.ts';
+export { type Scope, scopes } from './scopes.ts';
 export { TenantFileError } from './tenant-file.ts';
 export { type Registration, type SenderRecord, senderRecord, type SenderType } from './senders.ts';
+export { type TenantVerify } from './verify.ts';
+export { type VerifyService } from './verify-services.ts';
+export {
+  defaultVerifyChannels,
+  defaultVerifyLimits,
+  type VerifyChannelPolicy,
+  type VerifyLimits,
+} from './verify-limits.ts';
+export { type TenantVoice } from './voice.ts';
+export { type SipTrunk } from './voice-trunks.ts';

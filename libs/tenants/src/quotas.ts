@@ -50,6 +50,14 @@ export const tenantQuotas = z.strictObject({
   senders: z.record(z.string(), quotaLimits).default({}),
   /** By destination; the longest prefix that fits is the one that counts. */
   prefixes: z.record(quotaPrefix, quotaLimits).default({}),
+  /** How many messages may wait to be sent; the last tenth is for the critical lane. Beyond, requests are turned away. */
+  maxWaiting: z.int().min(1).max(1_000_000_000).optional(),
+});
+
+/** The same for emails: of the account, and by the address or the domain that they are from. */
+export const emailQuotas = z.strictObject({
+  account: quotaLimits.optional(),
+  senders: z.record(z.string(), quotaLimits).default({}),
 });
 
 export type QuotaLimits = z.output<typeof quotaLimits>;

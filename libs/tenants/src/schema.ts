@@ -3,12 +3,15 @@ import { isIP } from 'node:net';
 import { tenantName } from '@signalbox/contracts';
 import { z } from 'zod';
 import { inDoubt } from './in-doubt.ts';
+import { inboundRoutes, replyAddress } from './inbound-routes.ts';
+import { oidcIssuer, tenantsByClaim } from './oidc/issuer.ts';
 import { quietHours } from './quiet-hours.ts';
-import { tenantQuotas } from './quotas.ts';
+import { emailQuotas, tenantQuotas } from './quotas.ts';
 import { retention } from './retention.ts';
+import { scopes } from './scopes.ts';
 import { readSenders, senderFields } from './senders.ts';
-
-export const scopes = ['send', 'read', 'admin'] as const;
+import { verify } from './verify.ts';
+import { voice } from './voice.ts';
 
 const sid = (prefix: string) =>
   z.string().regex(new RegExp(`^${prefix}[0-9a-f]{32}$`), `must be a SID: ${prefix} and 32 lower-case hex digits`);
@@ -55,14 +58,26 @@ const sharedKey = z.strictObject({
   algorithm: z.enum(['HMAC_SHA256', 'HMAC_SHA1']).default('HMAC_SHA256'),
 });
 
+/** An address, or `Name <address>`. */
+const emailSender = z
+  .string()
+  .regex(/^([^<>@,;]+ <)?[^\s<>@,;]+@[^\s<>@,;]+\.[^\s<>@,;]+>?$/, 'must be an address, or Name <address>');
+
 const sendgrid = z.strictObject({
   apiKey: secretReference.optional(),
+  baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+  /** Who an email is from when its request does not say. */
+  from: emailSender.optional(),
+  /** By sender's address. */
+  quotas: emailQuotas.optional(),
   eventPublicKeys: oneOrTwo(publicKey).optional(),
   inboundParse: z
     .strictObject({
       publicKeys: oneOrTwo(publicKey).optional(),
       secretPath: secretReference.optional(),
       allowedSources: z.array(addressRange).min(1).optional(),
+      routes: inboundRoutes.optional(),
+      replyAddress: replyAddress.optional(),
     })
     .refine(({ publicKeys, secretPath }) => publicKeys ?? secretPath, 'needs publicKeys or secretPath')
     .refine(({ secretPath, allowedSources }) => secretPath || !allowedSources, 'allowedSources goes with secretPath')
@@ -96,6 +111,8 @@ const tenant = z
     quietHours: quietHours.optional(),
     retention: retention.optional(),
     inDoubt: inDoubt.optional(),
+    verify: verify.optional(),
+    voice: voice.optional(),
     /** Look-alikes of GSM-7 characters are replaced, so that fewer texts need UCS-2. */
     smartEncoding: z.boolean().optional(),
     apiTokens: z.array(apiToken).default([]),
@@ -126,8 +143,12 @@ const tenant = z
 
 /** The tenant file as it is written; secrets are references. */
 export const tenantFile = z
-  .strictObject({ version: z.literal(1, 'must be 1, the only version there is'), tenants: z.array(tenant).min(1) })
-  .superRefine(({ tenants }, context) => {
+  .strictObject({
+    version: z.literal(1, 'must be 1, the only version there is'),
+    issuers: z.array(oidcIssuer).default([]),
+    tenants: z.array(tenant).min(1),
+  })
+  .superRefine(({ issuers, tenants }, context) => {
     const unique = (what: string, values: { value: string; path: PropertyKey[] }[]) => {
       const first = new Map<string, PropertyKey[]>();
       for (const { value, path } of values) {
@@ -170,9 +191,18 @@ export const tenantFile = z
         apiTokens.map(({ sha256 }, j) => ({ value: sha256, path: ['tenants', i, 'apiTokens', j, 'sha256'] })),
       ),
     );
+    // Which of two is meant, a token could not say.
+    unique(
+      'issuer',
+      issuers.map(({ issuer }, i) => ({ value: issuer, path: ['issuers', i, 'issuer'] })),
+    );
+    const names = new Set(tenants.map(({ name }) => name));
+    issuers.forEach((issuer, i) => {
+      for (const name of new Set(tenantsByClaim(issuer).values()))
+        if (!names.has(name))
+          context.addIssue({ code: 'custom', path: ['issuers', i, 'tenants'], message: `there is no tenant ${name}` });
+    });
   });
-
-export type Scope = (typeof scopes)[number];
 
 /** One tenant with its secrets resolved; the same object over a reload that does not change it. */
 export type Tenant = z.output<typeof tenant>;

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
+import type { OidcIssuer } from './oidc/issuer.ts';
 import { type Tenant, tenantFile } from './schema.ts';
+import type { TenantVoice } from './voice.ts';
 
 /** Names everything that is wrong with the file at once, by path; never repeats a value, which may be a secret. */
 export class TenantFileError extends Error {
@@ -18,6 +20,8 @@ export class TenantFileError extends Error {
 
 export interface TenantFile {
   readonly tenants: readonly Tenant[];
+  /** Whose JWTs are taken beside API tokens. */
+  readonly issuers: readonly OidcIssuer[];
   /** Directories whose changes may change the outcome: the file's and those of its `file:` secrets. */
   readonly directories: ReadonlySet<string>;
 }
@@ -41,9 +45,16 @@ export async function readTenantFile(file: string, env: NodeJS.ProcessEnv): Prom
     if (fault) faults.push(`${path}: ${fault}`);
     return value;
   };
+  const secretHeaders = async (hosts: TenantVoice['httpHeaders'], path: string) => {
+    const resolved: TenantVoice['httpHeaders'] = {};
+    for (const [host, headers] of Object.entries(hosts))
+      for (const [name, reference] of Object.entries(headers))
+        resolved[host] = { ...resolved[host], [name]: await secret(reference, `${path}.${host}.${name}`) };
+    return resolved;
+  };
   const tenants = await Promise.all(
     parsed.data.tenants.map(async (tenant, i): Promise<Tenant> => {
-      const { twilio, sendgrid } = tenant;
+      const { twilio, sendgrid, voice } = tenant;
       const at = `tenants.${i}`;
       const each = (references: readonly string[], path: string) =>
         Promise.all(references.map((reference, j) => secret(reference, `${at}.${path}.${j}`)));
@@ -62,6 +73,9 @@ export async function readTenantFile(file: string, env: NodeJS.ProcessEnv): Prom
             ),
           }),
         },
+        ...(voice && {
+          voice: { ...voice, httpHeaders: await secretHeaders(voice.httpHeaders, `${at}.voice.httpHeaders`) },
+        }),
         ...(sendgrid && {
           sendgrid: {
             ...sendgrid,
@@ -81,7 +95,7 @@ export async function readTenantFile(file: string, env: NodeJS.ProcessEnv): Prom
   );
   faults.push(...sharedSecretPaths(tenants));
   if (faults.length > 0) throw new TenantFileError(file, faults);
-  return { tenants, directories };
+  return { tenants, issuers: parsed.data.issuers, directories };
 }
 
 /** Whose an email is, is told by the secret path alone; whether two are the same, only once they are resolved. */

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { publicBaseUrlFault, readStatusCallback, statusCallbackUrl } from './callback-url.ts';
+import {
+  publicBaseUrlFault,
+  readStatusCallback,
+  statusCallbackUrl,
+  voiceCallbackUrl,
+  voiceFlowUrl,
+} from './callback-url.ts';
 
 const messageId = '0198c1f2-6f6e-7c3a-9c55-0f1e2d3c4b5a';
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
@@ -19,6 +25,24 @@ describe('statusCallbackUrl', () => {
       expect(readStatusCallback(url.pathname + url.search)).toEqual({ correlationId: messageId, traceparent });
     },
   );
+});
+
+describe('the URLs of a call', () => {
+  it.each([
+    ['status', voiceCallbackUrl('https://hooks.example.com', 'status', { callId: messageId, traceparent })],
+    ['recording', voiceCallbackUrl('https://hooks.example.com/', 'recording', { callId: messageId, traceparent })],
+  ])('of its %s carry our id, the trace and connection overrides', (kind, url) => {
+    expect(url).toBe(
+      `https://hooks.example.com/twilio/voice/${kind}?callId=${messageId}&traceparent=${traceparent}#rc=5&rp=5xx,ct,rt`,
+    );
+    expect(readStatusCallback(url)).toEqual({ correlationId: messageId, traceparent });
+  });
+
+  it('of its flow asks again at once, within the 15 s that Twilio waits', () => {
+    expect(voiceFlowUrl('https://voice.example.com', 'support', { callId: messageId })).toBe(
+      `https://voice.example.com/twilio/voice/twiml/support?callId=${messageId}#rc=2&rp=5xx,ct,rt&ct=2000&rt=9000`,
+    );
+  });
 });
 
 describe('readStatusCallback', () => {

@@ -6,21 +6,50 @@ export interface CallbackReference {
   readonly traceparent: string | undefined;
 }
 
-const path = '/twilio/sms/status';
-
 /**
  * Connection overrides: by default Twilio retries a failed connection once and a 5xx never, so an outage of ours would
  * lose callbacks for good. Five retries on 5xx, connect time-out and read time-out. The fragment is neither sent nor signed.
  */
 const overrides = '#rc=5&rp=5xx,ct,rt';
 
+/**
+ * A caller is waiting for a document: it is asked for again at once, and not for longer than the 15 s Twilio waits in all. A
+ * flow may ask a server of its own for 5 s before it answers.
+ */
+export const documentOverrides = '#rc=5&rp=5xx,ct,rt&ct=2000&rt=9000';
+
 /** @param base checked by {@link publicBaseUrlFault} when the service starts */
 export function statusCallbackUrl(
   base: string,
   { messageId, traceparent }: { messageId: string; traceparent?: string | undefined },
 ): string {
+  return `${urlWithId(base, '/twilio/sms/status', 'messageId', messageId, traceparent)}${overrides}`;
+}
+
+/** Where progress, recordings and transcriptions of a call are told; of one that came in without an id of ours. */
+export function voiceCallbackUrl(
+  base: string,
+  kind: 'status' | 'recording' | 'transcription',
+  { callId, traceparent }: { callId: string | null; traceparent?: string | undefined },
+): string {
+  const path = `/twilio/voice/${kind}`;
+  if (callId === null) return `${base.replace(/\/+$/, '')}${path}${overrides}`;
+  return `${urlWithId(base, path, 'callId', callId, traceparent)}${overrides}`;
+}
+
+/** Where the TwiML of a flow comes from, for a call of ours. */
+export function voiceFlowUrl(
+  base: string,
+  flow: string,
+  { callId, traceparent }: { callId: string; traceparent?: string | undefined },
+): string {
+  const path = `/twilio/voice/twiml/${encodeURIComponent(flow)}`;
+  return `${urlWithId(base, path, 'callId', callId, traceparent)}${documentOverrides}`;
+}
+
+function urlWithId(base: string, path: string, name: string, id: string, traceparent: string | undefined): string {
   const trace = traceparent ? `&traceparent=${traceparent}` : '';
-  return `${base.replace(/\/+$/, '')}${path}?messageId=${messageId}${trace}${overrides}`;
+  return `${base.replace(/\/+$/, '')}${path}?${name}=${id}${trace}`;
 }
 
 /** Why Twilio could not call back under this base URL; undefined when it can. */

@@ -12,6 +12,30 @@ export {
   type SignedRequest,
   type SignatureFault,
 } from './signature.ts';
-export { publicBaseUrlFault, readStatusCallback, statusCallbackUrl, type CallbackReference } from './callback-url.ts';
+export {
+  documentOverrides,
+  publicBaseUrlFault,
+  readStatusCallback,
+  statusCallbackUrl,
+  voiceCallbackUrl,
+  voiceFlowUrl,
+  type CallbackReference,
+} from './callback-url.ts';
+export { outcomeOfError } from './outcome.rules.ts';
 export { parseJson, type ParsedJson } from './json.ts';
-export { countryOfNumber, toE164, type PhoneNumberFault, type PhoneNumberResult } from './phone-number.ts';
+export {
+  callingCodeOf,
+  countryOfNumber,
+  toE164,
+  type PhoneNumberFault,
+  type PhoneNumberResult,
+} from './phone-number.ts';
+export {
+  describePlan,
+  hasDrift,
+  type PlannedService,
+  type ServiceAtTwilio,
+  type VerifyPlan,
+} from './verify-services/plan.rules.ts';
+export { verifyServiceSid, VerifyServiceUnknown } from './verify-services/service-sids.ts';
+export { applyVerifyServices, type AppliedService, planVerifyServices } from './verify-services/verify-services.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { toE164 } from './phone-number.ts';
+import { callingCodeOf, toE164 } from './phone-number.ts';
 
 describe('toE164', () => {
   it.each([
@@ -30,4 +30,14 @@ describe('toE164', () => {
   ] as const)('%s by %s: %s', (raw, channel, reason) => {
     expect(toE164(raw, channel)).toEqual({ ok: false, reason });
   });
+});
+
+describe('callingCodeOf', () => {
+  it.each([
+    ['+14155550199', '1'],
+    ['+994501201234', '994'],
+    ['+77011234567', '7'],
+    ['+999123456789', undefined],
+    ['someone@example.com', undefined],
+  ])('of %s is %s', (number, code) => expect(callingCodeOf(number)).toBe(code));
 });

@@ -34,3 +34,8 @@ export function countryOfNumber(address: string): string | undefined {
     (number && getCountries().find((country) => getCountryCallingCode(country) === number.countryCallingCode))
   );
 }
+
+/** The calling code of a number, `44` of `+447911123456`; undefined when no country's plan begins so. */
+export function callingCodeOf(number: string): string | undefined {
+  return parsePhoneNumberFromString(number)?.countryCallingCode;
+}

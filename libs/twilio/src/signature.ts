@@ -68,8 +68,19 @@ export function sign(
     .digest('base64');
 }
 
-/** Names sorted, each followed by its value; values of a repeated name without duplicates, sorted, each after the name. */
+/** One form is checked with several tokens, URLs and accounts; sorting it costs as much as hashing it. */
+const canonical = new WeakMap<FormParams, string>();
+
 function canonicalParams(params: FormParams): string {
+  const known = canonical.get(params);
+  if (known !== undefined) return known;
+  const text = joinParams(params);
+  canonical.set(params, text);
+  return text;
+}
+
+/** Names sorted, each followed by its value; values of a repeated name without duplicates, sorted, each after the name. */
+function joinParams(params: FormParams): string {
   let text = '';
   for (const name of Object.keys(params).sort()) {
     const value = params[name] ?? '';

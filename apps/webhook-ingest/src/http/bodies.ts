@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { closeUnread } from '@signalbox/edge';
 import { ProblemException } from '@signalbox/service';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
@@ -18,17 +19,6 @@ export function acceptRawBodies(server: FastifyInstance): void {
   );
   server.addContentTypeParser('multipart/form-data', (_request, payload, done) => done(null, payload));
   closeUnread(server);
-}
-
-/** What is answered before all of it has arrived is never read to its end, so its connection cannot carry another request. */
-function closeUnread(server: FastifyInstance): void {
-  server.addHook('onSend', (request, reply, payload, done) => {
-    if (!request.raw.complete) {
-      void reply.header('connection', 'close');
-      request.raw.resume();
-    }
-    done(null, payload);
-  });
 }
 
 export const wrongType = () =>

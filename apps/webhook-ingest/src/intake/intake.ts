@@ -1,8 +1,8 @@
+import { callbacks } from '@signalbox/edge';
 import type { Topic } from '@signalbox/contracts';
 import { type EventRecord, RecordTooLarge } from '@signalbox/kafka';
 import { ProblemException } from '@signalbox/service';
 import { counter, type Logger } from '@signalbox/telemetry';
-import { callbacks } from './refusals.ts';
 
 /** What no record can be made of, with why; kept as it came. */
 export interface Unusable {

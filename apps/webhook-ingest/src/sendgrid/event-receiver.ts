@@ -5,7 +5,7 @@ import { checkEventSignature, parseEventBatch, signatureHeaders, type SignatureF
 import { type CallbackRequest, wrongType } from '../http/bodies.ts';
 import { unzip } from '../http/unzip.ts';
 import type { Intake, Kept } from '../intake/intake.ts';
-import type { RefusalCause, Refusals } from '../intake/refusals.ts';
+import type { RefusalCause, Refusals } from '@signalbox/edge';
 import { hintedFirst, singleHeader } from './tenant-hint.ts';
 
 /** SendGrid closes a batch at 768 kB. */

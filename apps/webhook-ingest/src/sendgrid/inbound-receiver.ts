@@ -2,36 +2,51 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { BlobStore } from '@signalbox/blob-store';
 import { topics } from '@signalbox/contracts';
+import { callbacks, networkOf, type RefusalCause, type Refusals } from '@signalbox/edge';
+import { ProblemException } from '@signalbox/service';
 import type { Tenant, TenantDirectory } from '@signalbox/tenants';
 import {
   inboundFaultStatus,
+  inboundLimits,
+  type InboundRequest,
   type InboundResult,
   receiveInboundEmail,
   signatureHeaders,
+  startSignatureCheck,
   toInboundRecord,
 } from '@signalbox/sendgrid';
 import { includesAddress } from '../http/address-list.ts';
 import { type CallbackRequest, wrongType } from '../http/bodies.ts';
 import type { Intake } from '../intake/intake.ts';
-import type { RefusalCause, Refusals } from '../intake/refusals.ts';
 import { causes } from './event-receiver.ts';
+import { type RoomLimits, StagingRoom } from './staging-room.ts';
 import { hintedFirst, singleHeader } from './tenant-hint.ts';
 
 const route = '/sendgrid/inbound';
 
 /** Takes what SendGrid's Inbound Parse posts, as it comes: the record to the topic, attachments to the blob store. */
 export class SendgridInboundReceiver {
+  /** Apart, so that nobody unproven can keep out who has shown the secret of the path. */
+  readonly #rooms: { readonly unproven: StagingRoom; readonly proven: StagingRoom };
+
   constructor(
     private readonly tenants: Pick<TenantDirectory, 'all'>,
     private readonly blobs: Pick<BlobStore, 'stage'>,
     private readonly intake: Pick<Intake, 'keep'>,
     private readonly refusals: Refusals,
-  ) {}
+    /** Of each of the two kinds. */
+    limits: RoomLimits,
+  ) {
+    this.#rooms = { unproven: new StagingRoom(limits), proven: new StagingRoom(limits) };
+  }
 
   /** @throws ProblemException with the answer, when the email cannot be taken */
   async take(request: CallbackRequest): Promise<void> {
     const { body } = request;
     if (!(body instanceof Readable)) throw wrongType();
+    // Before it may take a place; without the header it is counted while it comes.
+    if (Number(request.headers['content-length'] ?? 0) > inboundLimits.maxBytes)
+      throw this.#refuse(request, { ok: false, why: 'too_large' });
     const received =
       request.params.secret === undefined
         ? await this.#signed(request, body)
@@ -48,18 +63,16 @@ export class SendgridInboundReceiver {
     const keyring = hintedFirst(this.tenants.all, request.raw.url ?? '').flatMap((tenant) =>
       (tenant.sendgrid?.inboundParse?.publicKeys ?? []).map((key) => ({ tenant, key })),
     );
-    const result = await receiveInboundEmail(
-      {
-        body,
-        contentType: request.headers['content-type'],
-        signature: {
-          timestamp: singleHeader(request.headers[signatureHeaders.timestamp]),
-          signature: singleHeader(request.headers[signatureHeaders.signature]),
-          publicKeys: keyring.map(({ key }) => key),
-        },
+    if (keyring.length === 0) throw this.#unproven(request, 'unknown_account');
+    const result = await this.#receive(request, this.#rooms.unproven, {
+      body,
+      contentType: request.headers['content-type'],
+      signature: {
+        timestamp: singleHeader(request.headers[signatureHeaders.timestamp]),
+        signature: singleHeader(request.headers[signatureHeaders.signature]),
+        publicKeys: keyring.map(({ key }) => key),
       },
-      this.blobs,
-    );
+    });
     if (!result.ok) throw this.#refuse(request, result);
     const matched = keyring[result.keyIndex ?? -1];
     if (!matched) throw new Error('a signature matched a key that was not given');
@@ -73,9 +86,30 @@ export class SendgridInboundReceiver {
     if (!tenant || !inbound) throw this.#unproven(request, 'unknown_account');
     if (inbound.allowedSources && !includesAddress(inbound.allowedSources, request.ip))
       throw this.#unproven(request, 'source_not_allowed');
-    const result = await receiveInboundEmail({ body, contentType: request.headers['content-type'] }, this.blobs);
+    const post = { body, contentType: request.headers['content-type'] };
+    const result = await this.#receive(request, this.#rooms.proven, post);
     if (!result.ok) throw this.#refuse(request, result, true);
     return { result, tenant };
+  }
+
+  /**
+   * Takes it down when there is room for it.
+   * @throws ProblemException: SendGrid posts again for three days after a 5xx, and after nothing else
+   */
+  async #receive(request: CallbackRequest, room: StagingRoom, post: InboundRequest): Promise<InboundResult> {
+    // What cannot be proven anyway takes no place.
+    const fault = post.signature && startSignatureCheck(post.signature);
+    if (fault?.ok === false) return { ok: false, why: `signature_${fault.why}` };
+    const leave = await room.enter(networkOf(request.ip), post.body);
+    if (!leave) {
+      callbacks.inc({ route, result: 'busy' });
+      throw new ProblemException(503, 'Service Unavailable', busy, {}, { 'retry-after': '30' });
+    }
+    try {
+      return await receiveInboundEmail(post, this.blobs);
+    } finally {
+      leave();
+    }
   }
 
   #unproven(request: CallbackRequest, cause: RefusalCause) {
@@ -95,6 +129,8 @@ export class SendgridInboundReceiver {
     });
   }
 }
+
+const busy = 'As many emails are being received as there is room for, send it again';
 
 interface Received {
   readonly result: InboundResult & { readonly ok: true };

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
+import { PublicUrl, Refusals } from '@signalbox/edge';
 import { ProblemException } from '@signalbox/service';
 import { createLogger } from '@signalbox/telemetry';
 import type { Tenant } from '@signalbox/tenants';
 import { parseForm, sign } from '@signalbox/twilio';
 import { messageId, sid } from '../fixtures/messages.ts';
 import type { CallbackRequest } from '../http/bodies.ts';
-import { PublicUrl } from '../http/public-url.ts';
 import type { Kept } from '../intake/intake.ts';
-import { Refusals } from '../intake/refusals.ts';
 import { twilioCallbacks } from './callbacks.ts';
 import { TwilioReceiver } from './receiver.ts';
 

@@ -1,21 +1,22 @@
 import { createHash } from 'node:crypto';
 import { topics } from '@signalbox/contracts';
+import {
+  type Accounts,
+  authenticate,
+  claimedUrls,
+  diagnose,
+  type PublicUrl,
+  type RefusedCallback,
+  type Refusals,
+  tenantOf,
+  type UnverifiedCallback,
+  type VerifiedCallback,
+} from '@signalbox/edge';
 import { counter, gauge, type Logger } from '@signalbox/telemetry';
 import type { Tenant } from '@signalbox/tenants';
 import { type FormParams, parseJson, readStatusCallback } from '@signalbox/twilio';
 import { type CallbackRequest, wrongType } from '../http/bodies.ts';
-import { claimedUrls, type PublicUrl } from '../http/public-url.ts';
 import type { Intake, Kept } from '../intake/intake.ts';
-import type { Refusals } from '../intake/refusals.ts';
-import {
-  type Accounts,
-  authenticate,
-  diagnose,
-  type RefusedCallback,
-  tenantOf,
-  type UnverifiedCallback,
-  type VerifiedCallback,
-} from './authenticate.ts';
 import type { TwilioCallback } from './callbacks.ts';
 import type { AuthenticCallback } from './records/callback.rules.ts';
 import { isFields, readStreamEvent, toParams } from './records/event-stream.rules.ts';

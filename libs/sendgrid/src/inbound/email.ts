@@ -55,6 +55,12 @@ export async function toInboundEmail(posted: PostedEmail, stage: Stage): Promise
   let budget = otherFieldsBytes;
   for (const name of others) budget -= await fit(name, budget);
 
+  // The raw option posts no field with them, and what an email answers is told by its headers alone.
+  if (mime && !inline.has('headers')) {
+    const [headers = ''] = mime.head.toString('latin1').split(/\r?\n\r?\n/, 1);
+    inline.set('headers', cutToJsonBytes(headers, Math.max(0, budget)));
+  }
+
   const params = [...inline].filter(([name]) => name !== 'text' && name !== 'html' && name !== 'subject');
   const source = decoded.get('headers') ?? mime?.head.toString('latin1') ?? '';
   return {

@@ -8,11 +8,17 @@ import {
   type SignatureAlgorithm,
   type SignedContent,
 } from '@signalbox/twilio';
-import type { RefusalCause } from '../intake/refusals.ts';
-import type { TwilioCallback } from './callbacks.ts';
+import type { RefusalCause } from './refusals.ts';
+
+export interface CallbackKind {
+  /** Path, and label in metrics and logs; a tenant may have a shared key for it. */
+  readonly route: string;
+  /** Twilio's own parameters need not be among those of the form, so that it may name no account. */
+  readonly freeForm?: boolean;
+}
 
 export interface UnverifiedCallback {
-  readonly callback: Pick<TwilioCallback, 'route' | 'freeForm'>;
+  readonly callback: CallbackKind;
   /** The public URL Twilio called, under each of the configured base URLs. */
   readonly urls: readonly [string, ...string[]];
   /** The form as text, JSON as bytes. */
@@ -66,7 +72,8 @@ export function authenticate(
   const named = [...namedAccounts(content), ...queryAccounts(urls[0])];
   const [accountSid] = named;
   const known = named.map((sid) => tenants.byAccountSid(sid)).filter((tenant) => tenant !== undefined);
-  const candidates = known.length > 0 || !namesAccountFreely(callback, content) ? known : tenants.all;
+  const candidates =
+    known.length > 0 || !namesAccountFreely(callback, content) ? known : affordable(tenants.all, content, urls);
   if (candidates.length === 0)
     return { ok: false, cause: 'unknown_account', why: 'unknown_account', accountSid, candidates, content };
 
@@ -80,6 +87,21 @@ export function authenticate(
     }
   }
   return { ok: false, cause: why === 'body_hash' ? why : 'forged', why, accountSid, candidates, content };
+}
+
+/**
+ * What is hashed at most to find out whose a form is that names no account: anybody can send one. With a kilobyte it is tried
+ * against a thousand tenants, at the largest size against eight.
+ */
+const maxUnnamedBytes = 8 * 1024 * 1024;
+/** Two tokens, and the URL with its port and without. */
+const hashesPerTenant = 4;
+
+function affordable(all: readonly Tenant[], content: Content, urls: readonly string[]): readonly Tenant[] {
+  // Of JSON the URL is signed, and nothing else is hashed before that proves right.
+  if (!('params' in content)) return all;
+  const perTenant = hashesPerTenant * urls.length * (256 + JSON.stringify(content.params).length);
+  return all.slice(0, Math.max(1, Math.floor(maxUnnamedBytes / perTenant)));
 }
 
 /** Why a signature did not match, as far as that can be found out. Costs more than the check itself. */
@@ -159,7 +181,7 @@ function queryAccounts(url: string): string[] {
 }
 
 /** A sink of Event Streams has events of subaccounts, and test events of none; a flow's own request has what its author chose. */
-function namesAccountFreely(callback: Pick<TwilioCallback, 'freeForm'>, content: Content): boolean {
+function namesAccountFreely(callback: Pick<CallbackKind, 'freeForm'>, content: Content): boolean {
   return 'json' in content || callback.freeForm === true;
 }
 
