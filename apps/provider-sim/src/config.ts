@@ -23,10 +23,20 @@ export const simulatedAccount = z.strictObject({
   senders: z.array(z.string().min(1)).default([]),
   /** Messaging service → its pool of senders. */
   messagingServices: z.record(sid('MG'), z.array(z.string().min(1))).default({}),
+  /** Verify services there are from the start and after a reset: SID → the parameters of their create. */
+  verifyServices: z.record(sid('VA'), z.record(z.string(), z.string())).default({}),
   /** Signs what SendGrid posts: base64 of PKCS #8, a P-256 key whose public half the tenant file has. */
   sendgridPrivateKey: privateKey.optional(),
+  /** Opens SendGrid's REST API. */
+  sendgridApiKey: z.string().startsWith('SG.').optional(),
   /** Where inbound messages are announced; SIM_INBOUND_URL when absent. */
   inboundUrl: z.url().optional(),
+  /** What answers calls to its numbers with TwiML; SIM_VOICE_URL when absent. */
+  voiceUrl: z.url().optional(),
+  /** Asked when `voiceUrl` fails; SIM_VOICE_FALLBACK_URL when absent. */
+  voiceFallbackUrl: z.url().optional(),
+  /** Where the end of such a call is announced; `/twilio/voice/status` below SIM_CALLBACKS_URL when absent. */
+  voiceStatusCallback: z.url().optional(),
 });
 
 /** What the simulator reads beside the environment of every service. */
@@ -43,7 +53,9 @@ export const simulatorConfig = z.object({
     })
     .pipe(z.array(simulatedAccount).min(1)),
   SIM_INBOUND_URL: z.url().optional(),
-  /** Public base URL of webhook-ingest, for `POST /_sim/callbacks`. */
+  SIM_VOICE_URL: z.url().optional(),
+  SIM_VOICE_FALLBACK_URL: z.url().optional(),
+  /** Public base URL of webhook-ingest, for `POST /_sim/callbacks`, errors of calls and the end of inbound calls. */
   SIM_CALLBACKS_URL: z.url().optional(),
 });
 

@@ -37,19 +37,27 @@ export interface Message {
   deleted: boolean;
 }
 
-interface Entry {
-  message: Message;
+/** What every kind of accepted thing has. */
+export interface Accepted {
+  readonly sid: string;
+  readonly accountSid: string;
+  readonly to: string;
+  deleted: boolean;
+}
+
+interface Entry<Kind> {
+  message: Kind;
   /** Rank in the order of acceptance. */
   position: number;
 }
 
 /** What the provider accepted, in order, kept in memory: the ground truth for loss and duplicates. */
-export class Ledger {
-  #all: Entry[] = [];
-  #bySid = new Map<string, Entry>();
-  #byTo = new Map<string, Entry[]>();
+export class Ledger<Kind extends Accepted = Message> {
+  #all: Entry<Kind>[] = [];
+  #bySid = new Map<string, Entry<Kind>>();
+  #byTo = new Map<string, Entry<Kind>[]>();
 
-  add(message: Message): void {
+  add(message: Kind): void {
     if (this.#bySid.has(message.sid)) throw new Error(`${message.sid} is in the ledger already`);
     const entry = { message, position: this.#all.length };
     this.#all.push(entry);
@@ -60,30 +68,30 @@ export class Ledger {
   }
 
   /** The message as the account's REST API sees it. */
-  find(accountSid: string, sid: string): Message | undefined {
+  find(accountSid: string, sid: string): Kind | undefined {
     const message = this.#bySid.get(sid)?.message;
     return message?.accountSid === accountSid && !message.deleted ? message : undefined;
   }
 
   /** Oldest first, those of every account and the deleted ones too. */
-  *oldestFirst(to?: string): Generator<Message> {
+  *oldestFirst(to?: string): Generator<Kind> {
     const entries = this.#entries(to);
     const length = entries.length;
-    for (let at = 0; at < length; at++) yield (entries[at] as Entry).message;
+    for (let at = 0; at < length; at++) yield (entries[at] as Entry<Kind>).message;
   }
 
   /** Newest first, from the message before `olderThan` on. */
-  *newestFirst(to?: string, olderThan?: string): Generator<Message> {
+  *newestFirst(to?: string, olderThan?: string): Generator<Kind> {
     const entries = this.#entries(to);
     const from = olderThan === undefined ? entries.length : rankOf(entries, this.#positionOf(olderThan));
-    for (let at = from - 1; at >= 0; at--) yield (entries[at] as Entry).message;
+    for (let at = from - 1; at >= 0; at--) yield (entries[at] as Entry<Kind>).message;
   }
 
   /** Oldest first, from the message after `newerThan` on. */
-  *newerThan(newerThan: string, to?: string): Generator<Message> {
+  *newerThan(newerThan: string, to?: string): Generator<Kind> {
     const entries = this.#entries(to);
     for (let at = rankOf(entries, this.#positionOf(newerThan) + 1); at < entries.length; at++) {
-      yield (entries[at] as Entry).message;
+      yield (entries[at] as Entry<Kind>).message;
     }
   }
 
@@ -97,7 +105,7 @@ export class Ledger {
     this.#byTo = new Map();
   }
 
-  #entries(to: string | undefined): Entry[] {
+  #entries(to: string | undefined): Entry<Kind>[] {
     return to === undefined ? this.#all : (this.#byTo.get(to) ?? []);
   }
 
@@ -107,12 +115,12 @@ export class Ledger {
 }
 
 /** Index of the first entry at or after `position`: entries are in order of acceptance. */
-function rankOf(entries: Entry[], position: number): number {
+function rankOf(entries: { position: number }[], position: number): number {
   let low = 0;
   let high = entries.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((entries[middle] as Entry).position < position) low = middle + 1;
+    if ((entries[middle] as { position: number }).position < position) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { Tenant } from '@signalbox/tenants';
 import { type RunningService, startService } from '@signalbox/service';
+import { sendgridClient } from '@signalbox/sendgrid';
 import { twilioClient } from '@signalbox/twilio';
 import type { FastifyInstance } from 'fastify';
 import { Agent } from 'undici';
@@ -19,9 +20,14 @@ export const account = {
     MG00000000000000000000000000000001: ['+14155550101', '+14155550102'],
     MG00000000000000000000000000000002: [],
   },
+  sendgridApiKey: 'SG.key-of-the-specs.0123456789',
+  verifyServices: {
+    VA00000000000000000000000000000001: { FriendlyName: 'Demo', VerifyEventSubscriptionEnabled: 'true' },
+  },
   sendgridPrivateKey: sendgridKeys.privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
 } satisfies SimulatedAccountInput;
 
+export const verifyService = 'VA00000000000000000000000000000001';
 export const service = 'MG00000000000000000000000000000001';
 export const emptyService = 'MG00000000000000000000000000000002';
 
@@ -38,7 +44,13 @@ export interface Accepted {
 
 /** A simulator in this process, driven over HTTP as anybody would; `observe` sees its Fastify before it listens. */
 export async function runSimulator(
-  options: { inboundUrl?: string; callbacksUrl?: string; observe?: (fastify: FastifyInstance) => void } = {},
+  options: {
+    inboundUrl?: string;
+    voiceUrl?: string;
+    voiceFallbackUrl?: string;
+    callbacksUrl?: string;
+    observe?: (fastify: FastifyInstance) => void;
+  } = {},
 ) {
   const running: RunningService = await startService(
     {
@@ -54,6 +66,8 @@ export async function runSimulator(
       LOG_LEVEL: 'error',
       SIM_ACCOUNTS: JSON.stringify([account]),
       SIM_INBOUND_URL: options.inboundUrl,
+      SIM_VOICE_URL: options.voiceUrl,
+      SIM_VOICE_FALLBACK_URL: options.voiceFallbackUrl,
       SIM_CALLBACKS_URL: options.callbacksUrl,
     },
   );
@@ -78,6 +92,12 @@ export async function runSimulator(
         dispatcher: agent,
         timeoutMs: overrides.timeoutMs ?? 5_000,
       });
+    },
+    /** The same for SendGrid. */
+    sendgrid(overrides: { apiKey?: string; timeoutMs?: number } = {}) {
+      const { apiKey = account.sendgridApiKey, timeoutMs = 5_000 } = overrides;
+      const sendgrid = { apiKey, baseUrl: running.url };
+      return sendgridClient({ ...tenant(running.url, {}), sendgrid }, { timeoutMs });
     },
     faults: (plan: object) => control('faults', plan),
     reset: () => control('reset', {}),

@@ -2,15 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { Accounts } from '../accounts.ts';
 import { Faults } from '../faults/faults.ts';
 import type { Message } from '../ledger.ts';
-import { type Callback, CallbackSender, newIdempotencyToken } from './callback-sender.ts';
+import { CallbackSender, newIdempotencyToken } from './callback-sender.ts';
+import type { Callback, Told } from './signed-posts.ts';
 import { statusCallbackForm } from './status-callback.rules.ts';
 
 /** Announces every status of a message but its first, with the callback faults of the plan. */
 @Injectable()
 export class StatusCallbacks {
   #counters = noCounts();
-  /** Callbacks that wait to be overtaken by the next one of their message. */
-  #held = new WeakMap<Message, Callback[]>();
+  /** Callbacks that wait to be overtaken by the next one of their subject. */
+  #held = new WeakMap<object, Callback[]>();
 
   constructor(
     private readonly accounts: Accounts,
@@ -26,20 +27,21 @@ export class StatusCallbacks {
   announce(message: Message, isLast: boolean): void {
     const account = this.accounts.bySid(message.accountSid);
     if (message.statusCallback === null || !account) return;
-    const callback: Callback = {
-      url: message.statusCallback,
-      form: statusCallbackForm(message),
-      authToken: account.authToken,
-      token: newIdempotencyToken(),
-    };
+    const form = statusCallbackForm(message);
+    this.tell(message, { url: message.statusCallback, form, authToken: account.authToken }, isLast);
+  }
+
+  /** Posts what happened to `subject`, with the faults of the plan: callbacks of one subject overtake each other. */
+  tell(subject: object, about: Told, isLast: boolean): void {
+    const callback = { ...about, token: newIdempotencyToken() };
     if (this.faults.happens('drop')) {
       this.#counters.dropped++;
-      if (isLast) void this.#release(message);
+      if (isLast) void this.#release(subject);
     } else if (!isLast && this.faults.happens('reorder')) {
       this.#counters.reordered++;
-      this.#held.set(message, [...(this.#held.get(message) ?? []), callback]);
+      this.#held.set(subject, [...(this.#held.get(subject) ?? []), callback]);
     } else {
-      void this.post(callback).then(() => this.#release(message));
+      void this.post(callback).then(() => this.#release(subject));
     }
   }
 
@@ -59,9 +61,9 @@ export class StatusCallbacks {
   }
 
   /** The latest first: what was held longest comes last. */
-  async #release(message: Message): Promise<void> {
-    const held = this.#held.get(message) ?? [];
-    this.#held.delete(message);
+  async #release(subject: object): Promise<void> {
+    const held = this.#held.get(subject) ?? [];
+    this.#held.delete(subject);
     for (const callback of held.toReversed()) await this.post(callback);
   }
 }

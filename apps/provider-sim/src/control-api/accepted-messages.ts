@@ -1,24 +1,13 @@
-import { setImmediate as breathe } from 'node:timers/promises';
 import type { Message } from '../ledger.ts';
+import { jsonList } from './json-list.ts';
 
-const CHUNK = 2_000;
+/** The JSON list of what was accepted for sending, in pieces. */
+export function acceptedMessages(messages: Iterable<Message>, limit: number): AsyncGenerator<string> {
+  return jsonList(outbound(messages), limit, acceptedMessage);
+}
 
-/** The JSON list of what was accepted, in pieces: a hundred thousand messages must not hold up the creates meanwhile. */
-export async function* acceptedMessages(messages: Iterable<Message>, limit: number): AsyncGenerator<string> {
-  let text = '[';
-  let count = 0;
-  for (const message of messages) {
-    if (message.direction === 'inbound') continue;
-    if (count === limit) break;
-    text += (count === 0 ? '\n' : ',\n') + JSON.stringify(acceptedMessage(message));
-    count++;
-    if (count % CHUNK === 0) {
-      yield text;
-      text = '';
-      await breathe();
-    }
-  }
-  yield `${text}\n]\n`;
+function* outbound(messages: Iterable<Message>): Generator<Message> {
+  for (const message of messages) if (message.direction !== 'inbound') yield message;
 }
 
 function acceptedMessage(message: Message) {
@@ -40,4 +29,4 @@ function acceptedMessage(message: Message) {
   };
 }
 
-const withoutCredentials = (url: string): string => url.replace(/^(\w+:\/\/)[^/?#]*@/, '$1');
+export const withoutCredentials = (url: string): string => url.replace(/^(\w+:\/\/)[^/?#]*@/, '$1');

@@ -10,14 +10,24 @@ import { type InboundMessage, inboundMessage, InboundMessages } from '../inbound
 import { OptOuts } from '../inbound/opt-outs.ts';
 import { WhatsAppSessions } from '../inbound/whatsapp-sessions.ts';
 import { Ledger } from '../ledger.ts';
+import { EmailEvents } from '../sendgrid-api/email-events.ts';
+import { Emails } from '../sendgrid-api/emails.ts';
+import { SendgridAccounts } from '../sendgrid-api/sendgrid-accounts.ts';
 import { Timers } from '../timers.ts';
+import { Trunking } from '../trunking-api/trunking.ts';
+import { Services } from '../verify-api/services.ts';
+import { Verifications } from '../verify-api/verifications.ts';
+import { Calls, type InboundCall, inboundCall } from '../voice-api/calls.ts';
 import { type WebhookRequest, webhookRequest, Webhooks } from '../webhooks/webhooks.ts';
 import { acceptedMessages } from './accepted-messages.ts';
 
-const messagesQuery = z.object({
+const acceptedQuery = z.object({
   to: z.string().optional(),
   limit: z.coerce.number().int().min(0).default(1_000_000),
 });
+
+/** Somebody texts or, with `kind: "call"`, calls in. */
+const inbound = z.union([inboundCall, inboundMessage]);
 
 /** What tests and operators use to look behind the provider's counter and to make it misbehave. */
 @Controller('_sim')
@@ -32,10 +42,17 @@ export class ControlController {
     private readonly webhooks: Webhooks,
     private readonly optOuts: OptOuts,
     private readonly sessions: WhatsAppSessions,
+    private readonly verifyServices: Services,
+    private readonly verifications: Verifications,
+    private readonly sendgrid: SendgridAccounts,
+    private readonly emails: Emails,
+    private readonly emailEvents: EmailEvents,
+    private readonly calls: Calls,
+    private readonly trunking: Trunking,
   ) {}
 
   @Get('messages')
-  messages(@ZodQuery(messagesQuery) { to, limit }: z.output<typeof messagesQuery>): StreamableFile {
+  messages(@ZodQuery(acceptedQuery) { to, limit }: z.output<typeof acceptedQuery>): StreamableFile {
     const list = acceptedMessages(this.ledger.oldestFirst(to), limit);
     return new StreamableFile(Readable.from(list, { objectMode: false }), { type: 'application/json; charset=utf-8' });
   }
@@ -70,9 +87,14 @@ export class ControlController {
   }
 
   @Post('inbound')
-  receive(@ZodBody(inboundMessage) message: InboundMessage) {
-    const received = this.inbound.receive(message);
-    if (!received) throw new ProblemException(400, 'Invalid request', `No account owns ${message.to}`);
+  receive(@ZodBody(inbound) request: InboundCall | InboundMessage) {
+    if ('kind' in request) {
+      const call = this.calls.receive(request);
+      if (!call) throw new ProblemException(400, 'Invalid request', `Nothing answers calls to ${request.to}`);
+      return call;
+    }
+    const received = this.inbound.receive(request);
+    if (!received) throw new ProblemException(400, 'Invalid request', `No account owns ${request.to}`);
     return received;
   }
 
@@ -86,5 +108,12 @@ export class ControlController {
     this.optOuts.clear();
     this.sessions.clear();
     this.ledger.clear();
+    this.verifyServices.reset();
+    this.verifications.clear();
+    this.sendgrid.clear();
+    this.emails.clear();
+    this.emailEvents.clear();
+    this.calls.clear();
+    this.trunking.clear();
   }
 }

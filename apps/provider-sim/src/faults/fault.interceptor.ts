@@ -21,7 +21,7 @@ const HANG_MS = 60_000;
 export class FaultInterceptor implements NestInterceptor, OnModuleDestroy {
   readonly #hanging = new Set<Socket>();
 
-  constructor(private readonly faults: Faults) {}
+  constructor(protected readonly faults: Faults) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const operation = context.getHandler().name as Operation;
@@ -33,7 +33,7 @@ export class FaultInterceptor implements NestInterceptor, OnModuleDestroy {
     const answer = () => {
       switch (fault) {
         case '429':
-          throw new TwilioError(20429, { headers: this.#retryAfter() });
+          throw this.tooManyRequests();
         case '500':
           return this.#serverError(reply);
         case 'timeoutBefore':
@@ -56,14 +56,18 @@ export class FaultInterceptor implements NestInterceptor, OnModuleDestroy {
     for (const socket of this.#hanging) socket.destroy();
   }
 
-  #retryAfter(): Record<string, string> {
+  protected tooManyRequests(): Error {
     const seconds = this.faults.plan.retryAfterSeconds;
-    return seconds === undefined ? {} : { 'Retry-After': String(seconds) };
+    return new TwilioError(20429, { headers: seconds === undefined ? {} : { 'Retry-After': String(seconds) } });
   }
 
-  /** Twilio's own error JSON, or the page of a proxy in front of it. */
+  protected serverFault(): Error {
+    return new TwilioError(20500);
+  }
+
+  /** The provider's own error JSON, or the page of a proxy in front of it. */
   #serverError(reply: FastifyReply): Observable<string> {
-    if (this.faults.chance(0.5)) throw new TwilioError(20500);
+    if (this.faults.chance(0.5)) throw this.serverFault();
     reply.status(500).type('text/html');
     return of('<html><body><h1>500 Internal Server Error</h1></body></html>');
   }

@@ -59,6 +59,8 @@ it.each([
   ['a prefix that is no number', { errors: [{ prefix: '1415', code: 30003 }] }],
   ['a code of no dictionary', { errors: [{ prefix: '+1415', code: 3 }] }],
   ['an HTTP status for a late failure', { errors: [{ prefix: '+1415', code: 30003, status: 400 }] }],
+  ['an end for a refusal of Verify', { errors: [{ prefix: '+1415', code: 60410, status: 'failed' }] }],
+  ['a channel that is none', { errors: [{ prefix: '+1415', code: 60410, channels: ['pigeon'] }] }],
 ])('a plan with %s is refused', (_label, plan) => {
   expect(faultPlan.safeParse(plan).success).toBe(false);
 });
@@ -112,5 +114,38 @@ describe('errors by destination', () => {
 
   it('happen as often as their rate', () => {
     expect(faults.deliveryError('+14185550199')).toBeUndefined();
+  });
+});
+
+describe('errors of Verify by destination', () => {
+  const faults = play({
+    errors: [
+      { prefix: '+1415', code: 60410, channels: ['sms'] },
+      { prefix: '+1415999', code: 30003 },
+      { prefix: '+1416', code: 21211 },
+      { prefix: 'bounce@', code: 30008, channels: ['email'], status: 'failed' },
+    ],
+  });
+
+  it('refuse starts on the channels they are for, and no message', () => {
+    expect(faults.verifyRefusal('+14155550199', 'sms')).toEqual({ code: 60410 });
+    expect(faults.verifyRefusal('+14155550199', 'call')).toBeUndefined();
+    expect(faults.refusal('+14155550199')).toBeUndefined();
+  });
+
+  it('go by the longest prefix, whether it refuses or fails later', () => {
+    expect(faults.verifyRefusal('+14159990199', 'sms')).toBeUndefined();
+    expect(faults.verifyDeliveryError('+14159990199', 'sms')).toEqual({ code: 30003, status: 'undelivered' });
+    expect(faults.deliveryError('+14159990199')).toEqual({ code: 30003, status: 'undelivered' });
+  });
+
+  it('are not those that refuse messages', () => {
+    expect(faults.verifyRefusal('+14165550199', 'sms')).toBeUndefined();
+    expect(faults.refusal('+14165550199')).toEqual({ code: 21211 });
+  });
+
+  it('hold for email addresses too', () => {
+    expect(faults.verifyDeliveryError('bounce@example.com', 'email')).toEqual({ code: 30008, status: 'failed' });
+    expect(faults.verifyDeliveryError('ada@example.com', 'email')).toBeUndefined();
   });
 });

@@ -30,4 +30,4 @@ export function messageResource(message: Message) {
 }
 
 /** RFC 2822 as Twilio writes it: in UTC, as `+0000`, without fractions of a second. */
-const rfc2822 = (time: number): string => new Date(time).toUTCString().replace('GMT', '+0000');
+export const rfc2822 = (time: number): string => new Date(time).toUTCString().replace('GMT', '+0000');

@@ -15,10 +15,11 @@ import {
 } from '@nestjs/common';
 import { FaultInterceptor } from '../faults/fault.interceptor.ts';
 import { type AuthenticatedRequest, BasicAuthGuard } from './basic-auth.guard.ts';
-import { listMessages, type ListQuery } from './message-list.ts';
+import { listMessages } from './message-list.ts';
 import type { Form } from './message-request.rules.ts';
 import { messageResource } from './message-resource.ts';
 import { Messages } from './messages.ts';
+import type { ListQuery } from './page.ts';
 import { TwilioError, TwilioErrorFilter } from './twilio-error.ts';
 
 /** Twilio's Messages API, version 2010-04-01, as its SDKs call it. */

@@ -268,5 +268,5 @@ it('answers with Twilio’s headers', async () => {
 });
 
 it('knows nothing of other resources', async () => {
-  await expect(client.calls.list()).rejects.toMatchObject({ status: 404, code: 20404 });
+  await expect(client.applications.list()).rejects.toMatchObject({ status: 404, code: 20404 });
 });

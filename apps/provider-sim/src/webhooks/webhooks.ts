@@ -54,6 +54,18 @@ export class Webhooks {
     const request = webhook.provider === 'twilio' ? twilio(url, payload, account) : sendgrid(url, payload, account);
     return { kind, url: request.url, ...(await answerOf(request)), resourceSids: webhook.subjects(payload) };
   }
+
+  /** Whether there is somewhere to post SendGrid's events of the account to, and a key to sign them with. */
+  canPostEvents({ sendgridPrivateKey }: Account): boolean {
+    return this.callbacksUrl !== undefined && sendgridPrivateKey !== undefined;
+  }
+
+  /** One batch of SendGrid's Event Webhook; the answer is the edge's, with status 0 when there was none. */
+  async postEvents(account: Account, events: readonly object[]): Promise<{ status: number; body: string }> {
+    if (this.callbacksUrl === undefined) throw impossible('SIM_CALLBACKS_URL is not set');
+    const url = `${this.callbacksUrl.replace(/\/+$/, '')}/sendgrid/events`;
+    return answerOf(sendgrid(url, { events }, account));
+  }
 }
 
 interface SignedRequest {

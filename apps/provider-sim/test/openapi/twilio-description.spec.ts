@@ -51,7 +51,7 @@ describe('faultsOf', () => {
     ['a date of another form', answering({ date_created: '2026-11-24' }), /date_created/],
     ['another status code', { ...created, status: 200 }, /status 200/],
     ['an error of another shape', { ...created, status: 400, body: '{"error":"no","status":400}' }, /error.*code/],
-    ['a path that is none', { ...created, path: '/2010-04-01/Accounts/AC1/Calls.json' }, /no operation/],
+    ['a path that is none', { ...created, path: '/2010-04-01/Accounts/AC1/Applications.json' }, /no operation/],
   ])('names %s', (_label, exchange, fault) => {
     expect(faultsOf(exchange).join('\n')).toMatch(fault);
   });

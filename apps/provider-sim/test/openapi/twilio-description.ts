@@ -24,12 +24,30 @@ interface Description {
   components: { schemas: Record<string, AnySchemaObject> };
 }
 
-const description = JSON.parse(
-  readFileSync(new URL('./twilio-messages.json', import.meta.url), 'utf8').replaceAll(
-    '"#/components/',
-    '"twilio#/components/',
-  ),
-) as Description;
+/** The parts of Twilio's descriptions that are here; no two of them have a path or a schema in common. */
+const parts = ['messages', 'verify', 'voice'].map(
+  (name) =>
+    JSON.parse(
+      readFileSync(new URL(`./twilio-${name}.json`, import.meta.url), 'utf8').replaceAll(
+        '"#/components/',
+        '"twilio#/components/',
+      ),
+      withoutIdleNullable,
+    ) as Description,
+);
+const description: Description = {
+  paths: Object.assign({}, ...parts.map(({ paths }) => paths)) as Description['paths'],
+  components: {
+    schemas: Object.assign({}, ...parts.map(({ components }) => components.schemas)) as Record<string, AnySchemaObject>,
+  },
+};
+
+/** Twilio leaves out the type where anything may stand, and marks that as nullable, which says nothing by itself. */
+function withoutIdleNullable(_name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('nullable' in value) || 'type' in value) return value;
+  const { nullable: _idle, ...rest } = value;
+  return rest;
+}
 
 const error: AnySchemaObject = {
   type: 'object',
@@ -74,19 +92,19 @@ function answerFaults(operation: Operation, { status, body }: Exchange): string[
   return check(answers, 'answer', complete(schema), JSON.parse(body));
 }
 
-/** Every described field has to be there and no other. */
+/** Every described field has to be there and no other, also in what a list lists. */
 function complete(schema: AnySchemaObject): AnySchemaObject {
   const reference: unknown = schema.$ref;
   const target = typeof reference === 'string' ? schemaNamed(reference.split('/').at(-1) ?? '') : schema;
-  const properties = target['properties'] as Record<string, AnySchemaObject>;
-  const nested = properties['messages'];
+  const items = target['items'] as AnySchemaObject | undefined;
+  if (items) return { ...target, items: complete(items) };
+  const properties = target['properties'] as Record<string, AnySchemaObject> | undefined;
+  if (!properties) return target;
   return {
     ...target,
     additionalProperties: false,
     required: Object.keys(properties),
-    properties: nested
-      ? { ...properties, messages: { ...nested, items: complete(nested['items'] as AnySchemaObject) } }
-      : properties,
+    properties: Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, complete(one)])),
   };
 }
 
@@ -97,13 +115,17 @@ function schemaNamed(name: string): AnySchemaObject {
 }
 
 function operationOf({ method, path }: Exchange) {
-  for (const [template, operations] of Object.entries(description.paths)) {
+  // What a path says outright comes before what one of its parameters may be.
+  const templates = Object.entries(description.paths).sort(([one], [other]) => holes(one) - holes(other));
+  for (const [template, operations] of templates) {
     const pattern = template.replaceAll('.', '\\.').replace(/\{(\w+)\}/g, '(?<$1>[^/]+?)');
     const match = new RegExp(`^${pattern}$`).exec(path);
     if (match) return { operation: operations[method.toLowerCase()], path: { ...match.groups } };
   }
   return { operation: undefined, path: {} };
 }
+
+const holes = (template: string): number => template.split('{').length;
 
 function parameters(list: Operation['parameters']): AnySchemaObject {
   return {
@@ -132,6 +154,10 @@ function validator(options: { coerceTypes: 'array' | false }): Ajv {
   );
   ajv.addFormat('currency', /^[A-Za-z]{3}$/);
   ajv.addFormat('uri-map', true);
+  ajv.addFormat('endpoint', /^(\+\d{7,15}|(sip|client):.+)$/);
+  ajv.addFormat('http-method', /^(GET|POST)$/);
+  ajv.addFormat('twiml', true);
+  ajv.addFormat('iso-country-code', /^[A-Z]{2}$/);
   // Twilio describes page URIs as `uri` and shows relative ones in its examples.
   ajv.addFormat('uri', (text: string) => URL.canParse(text, 'https://api.twilio.com'));
   ajv.addSchema({ $id: 'twilio', components: description.components });
