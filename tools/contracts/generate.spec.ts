@@ -77,11 +77,31 @@ describe('JSON Schemas', () => {
   });
 
   it('stay open for fields to come', () => {
-    expect([...files].filter(([, content]) => content.includes('"additionalProperties": false'))).toEqual([]);
+    const ofTypes = [...files].filter(([name]) => name.startsWith('schemas/'));
+    expect(ofTypes.filter(([, content]) => content.includes('"additionalProperties": false'))).toEqual([]);
   });
 });
 
 it('the index names every topic and type', () => {
   const page = files.get('README.md') ?? '';
   for (const name of [...all.map((topic) => topic.name), ...types]) expect(page).toContain(name);
+});
+
+describe('flow.schema.json', () => {
+  const validate = new Ajv2020({ strict: false, allErrors: true, validateFormats: false }).compile(
+    JSON.parse(files.get('flow.schema.json') ?? '') as AnySchema,
+  );
+  const flow = { format: 1, start: 'bye', nodes: { bye: { type: 'hangup', prompt: 'Goodbye' } } };
+
+  it('takes a flow, without what has a default', () => {
+    expect(validate(flow)).toBe(true);
+  });
+
+  it.each([
+    ['a misspelt field', { ...flow, begin: 'bye' }],
+    ['an unknown kind of node', { ...flow, nodes: { bye: { type: 'sing' } } }],
+    ['a voice that there is not', { ...flow, voice: 'Polly.Nobody' }],
+  ])('refuses %s', (_label, wrong) => {
+    expect(validate(wrong)).toBe(false);
+  });
 });

@@ -1,7 +1,7 @@
-import { topics as all, type Topic } from '../../libs/contracts/src/index.ts';
+import { flowDefinition, topics as all, type Topic } from '../../libs/contracts/src/index.ts';
 import { asyncApi } from './asyncapi.ts';
 import { indexPage } from './index-page.ts';
-import { jsonSchemas } from './json-schemas.ts';
+import { jsonSchemas, writtenSchema } from './json-schemas.ts';
 
 /** Every generated file: path below `docs/contracts/` → content. */
 export function generate(topics: readonly Topic[] = Object.values(all)): Map<string, string> {
@@ -9,6 +9,7 @@ export function generate(topics: readonly Topic[] = Object.values(all)): Map<str
   return new Map([
     ['README.md', indexPage(topics, schemas)],
     ['asyncapi.json', json(asyncApi(topics, schemas))],
+    ['flow.schema.json', json(writtenSchema('flow.schema.json', flowDefinition))],
     ...[...schemas].map(([type, schema]): [string, string] => [`schemas/${type}.json`, json(schema)]),
   ]);
 }

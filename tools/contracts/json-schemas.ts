@@ -32,6 +32,12 @@ export function jsonSchemas(topics: readonly Topic[]): Map<string, JsonSchema> {
   return schemas;
 }
 
+/** Of a document that people write: closed, so that an editor marks a field that is misspelt. */
+export function writtenSchema(id: string, schema: z.ZodType): JsonSchema {
+  const { $schema, $defs, ...root } = z.toJSONSchema(schema, { io: 'input' });
+  return { $schema, $id: id, ...inlineRoot(root, { ...$defs }) };
+}
+
 function tidy(schema: JsonSchema): void {
   if (schema.additionalProperties === false) delete schema.additionalProperties;
   if (schema.format && selfExplaining.has(schema.format)) delete schema.pattern;

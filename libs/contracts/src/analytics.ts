@@ -5,13 +5,20 @@ import { defineTopic } from './topic.ts';
 const anomaly = z.object({
   anomalyId: z.uuid(),
   tenant: tenantName,
-  kind: z.enum(['failure_rate', 'sms_pumping']),
+  kind: z.enum(['failure_rate', 'sms_pumping']).meta({
+    description:
+      'sms_pumping: of messages, or by `ce_source` //signalbox/verify-svc of verifications; open as long as the prefix is blocked',
+  }),
   scope: z
     .record(z.string(), z.string())
     .meta({ description: 'What it is about: sender, country, prefix, carrier, code', examples: [{ country: 'US' }] }),
   at: timestamp,
-  volume: z.int().meta({ description: 'Messages looked at' }),
-  rate: z.number().min(0).max(1).meta({ description: 'Share of them that failed' }),
+  volume: z.int().meta({ description: 'Messages looked at, or verifications' }),
+  rate: z
+    .number()
+    .min(0)
+    .max(1)
+    .meta({ description: 'Share of them that failed; of verifications, that were not approved' }),
   baseline: z.number().min(0).max(1).meta({ description: 'The share that is usual for this scope' }),
 });
 

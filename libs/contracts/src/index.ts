@@ -3,12 +3,15 @@ export * from './topic.ts';
 export * from './fields.ts';
 export * from './messaging.ts';
 export * from './voice.ts';
+export * from './call-facts.ts';
 export * from './email.ts';
 export * from './suppression.ts';
 export * from './analytics.ts';
 export * from './twilio-callbacks.ts';
 export * from './sendgrid-callbacks.ts';
 export * from './verify.ts';
+export * from './flow.ts';
+export * from './voices.ts';
 export { examples } from './examples.ts';
 
 import { analyticsEvents } from './analytics.ts';

@@ -3,7 +3,8 @@ import { tenantName, timestamp } from './fields.ts';
 import { defineTopic } from './topic.ts';
 
 export const suppressionScope = z.string().max(100).meta({
-  description: 'What the recipient opted out of: a messaging service (its SID), a sender, or * for the whole tenant',
+  description:
+    'What the recipient opted out of: a messaging service (its SID), a sender, group:<id> (an unsubscribe group of SendGrid), or * for the whole tenant',
 });
 
 export const suppressionReason = z

@@ -29,6 +29,7 @@ export interface Foundation {
   readonly name: string;
   readonly migrations: MigrationClass[];
   readonly genericPlans?: boolean | undefined;
+  readonly pipelined?: boolean | undefined;
 }
 
 /**
@@ -49,7 +50,7 @@ export class FoundationModule implements OnApplicationBootstrap, OnApplicationSh
   /** Connects at once, so that a fault shows at start. */
   static async create(
     { config, logger }: ServiceContext<DomainConfig>,
-    { name, migrations, genericPlans = false }: Foundation,
+    { name, migrations, genericPlans = false, pipelined = false }: Foundation,
   ): Promise<DynamicModule> {
     const tenants = await loadTenants(config.TENANTS_FILE);
     tenants.watch(logger);
@@ -59,6 +60,7 @@ export class FoundationModule implements OnApplicationBootstrap, OnApplicationSh
       url: config.DATABASE_URL,
       migrations,
       genericPlans,
+      pipelined,
       applicationName: name,
       poolSize: config.DATABASE_POOL_SIZE,
       onConnectionLost: (err) => logger.warn({ err }, 'an idle database connection was lost'),

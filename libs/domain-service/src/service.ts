@@ -19,6 +19,8 @@ export interface DomainServiceOptions<Schema extends DomainSchema> extends Pick<
   readonly migrations: MigrationClass[];
   /** For a service that waits on small batches: see `DatabaseSettings`. */
   readonly genericPlans?: boolean;
+  /** For a service whose users wait for its transactions: see `DatabaseSettings`. */
+  readonly pipelined?: boolean;
   /** What it reads; each needs exactly one `@OnBatch` handler among the controllers. */
   readonly topics: readonly Topic[];
   /** What it reads besides, with consumers of their own in groups `<KAFKA_GROUP_ID>.<name>`: see `BatchTransportOptions`. */
@@ -41,14 +43,14 @@ class DomainModule {}
 export function domainService<Schema extends DomainSchema>(
   options: DomainServiceOptions<Schema>,
 ): ServiceOptions<Schema> {
-  const { name, port, config, migrations, genericPlans, topics, apart, openapi } = options;
+  const { name, port, config, migrations, genericPlans, pipelined, topics, apart, openapi } = options;
   return {
     name,
     port,
     config,
     module: async (context): Promise<DynamicModule> => ({
       module: DomainModule,
-      imports: [await FoundationModule.create(context, { name, migrations, genericPlans })],
+      imports: [await FoundationModule.create(context, { name, migrations, genericPlans, pipelined })],
       ...(await options.parts(context)),
     }),
     transports: (app, context) => {

@@ -1,9 +1,18 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually, testDatabase, type TestDatabase } from '@signalbox/testing';
 import { connect, createServer, type Socket } from 'node:net';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
-import { createDataSource, isTransient, onCommit, run, transactor, type Transaction } from './index.ts';
+import {
+  createDataSource,
+  isTransient,
+  onCommit,
+  run,
+  runPrepared,
+  send,
+  transactor,
+  type Transaction,
+} from './index.ts';
 
 let database: TestDatabase;
 let dataSource: DataSource;
@@ -148,5 +157,86 @@ describe('transactor', () => {
     });
     await expect(failed).rejects.toMatchObject({ code: '23505' });
     expect(done).toEqual(['first', 'second', 'the work itself was fine']);
+  });
+});
+
+describe.each([true, false])('what is sent without waiting, pipelined: %s', (pipelined) => {
+  let source: DataSource;
+
+  beforeAll(async () => {
+    source = await createDataSource({
+      url: database.url,
+      applicationName: 'data-source spec, sent',
+      pipelined,
+    }).initialize();
+    await source.query('create table if not exists sent (id integer primary key)');
+  });
+
+  beforeEach(() => source.query('truncate sent'));
+
+  afterAll(() => source.destroy());
+
+  const insert = (tx: Transaction, id: number) => send(tx, 'insert into sent (id) values ($1::integer)', [id]);
+  const stored = async () =>
+    (await source.query<{ id: number }[]>('select id from sent order by id')).map(({ id }) => id);
+
+  it('is committed, and seen by what comes after it', async () => {
+    const seen = await transactor(source)(async (tx) => {
+      insert(tx, 1);
+      const { rows } = await runPrepared<{ id: number }>(tx, 'select id from sent');
+      insert(tx, 2);
+      return rows;
+    });
+    expect(seen).toEqual([{ id: 1 }]);
+    expect(await stored()).toEqual([1, 2]);
+  });
+
+  it('fails the transaction, as its own error, whatever comes after it', async () => {
+    const done: string[] = [];
+    const taken = { code: '23505', constraint: 'sent_pkey' };
+    const last = transactor(source, () => done.push('commit'))(async (tx) => {
+      await run(tx, 'insert into sent (id) values (1)');
+      onCommit(tx, () => done.push('due'));
+      insert(tx, 1);
+    });
+    await expect(last).rejects.toMatchObject(taken);
+    const before = transactor(source)(async (tx) => {
+      await run(tx, 'insert into sent (id) values (1)');
+      insert(tx, 1);
+      await runPrepared(tx, 'select id from sent where id = 7');
+    });
+    await expect(before).rejects.toMatchObject(taken);
+    expect(done).toEqual([]);
+    expect(await stored()).toEqual([]);
+    // The connection is as good as before, and what it could not prepare then it prepares now.
+    await transactor(source)((tx) => runPrepared(tx, 'select id from sent where id = 7'));
+  });
+
+  it('is rolled back with the work that throws after it', async () => {
+    const thrown = transactor(source)((tx) => {
+      insert(tx, 1);
+      return Promise.reject(new Error('changed its mind'));
+    });
+    await expect(thrown).rejects.toThrow('changed its mind');
+    expect(await stored()).toEqual([]);
+  });
+
+  it('is nothing that the driver could fail to send', async () => {
+    const endless: Record<string, unknown> = {};
+    endless['self'] = endless;
+    const bad = transactor(source)((tx) => Promise.resolve(send(tx, 'select $1::jsonb', [endless])));
+    await expect(bad).rejects.toThrow(TypeError);
+  });
+
+  it('fails as transient when the connection is gone', async () => {
+    const cut = transactor(source)(async (tx) => {
+      const { rows } = await run<{ pid: number }>(tx, 'select pg_backend_pid() as pid');
+      await dataSource.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
+      insert(tx, 1);
+    });
+    const failure: unknown = await cut.catch((error: unknown) => error);
+    expect(isTransient(failure)).toBe(true);
+    await transactor(source)((tx) => Promise.resolve(insert(tx, 2)));
+    expect(await stored()).toEqual([2]);
   });
 });

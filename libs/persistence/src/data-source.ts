@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type pg from 'pg';
 import { AbstractLogger, DataSource, type DataSourceOptions, type MigrationInterface, type MixedList } from 'typeorm';
+import { PipelinedClient } from './pipelined-client.ts';
 
 export interface DatabaseSettings {
   /** `postgres://user:password@host:port/database`, with `?sslmode=…` where needed. */
@@ -19,6 +20,11 @@ export interface DatabaseSettings {
    * the true length of each array for a reason to plan anew every time, which costs more than the statement.
    */
   readonly genericPlans?: boolean;
+  /**
+   * Statements are sent without waiting for the answers to those before them: begin and what is asked first are one round trip,
+   * as are what is asked together (`Promise.all`) and what is sent last (`send`, `sendAll`) with the commit.
+   */
+  readonly pipelined?: boolean;
   /** Told when Postgres drops an idle pooled connection; the pool replaces it by itself. */
   readonly onConnectionLost?: (error: Error) => void;
 }
@@ -40,6 +46,7 @@ export function createDataSource(settings: DatabaseSettings): DataSource {
     idleTimeoutMillis: 30_000,
     statement_timeout: statementTimeoutMs,
     ...(settings.genericPlans && { options: '-c plan_cache_mode=force_generic_plan' }),
+    ...(settings.pipelined && { Client: PipelinedClient }),
     stream: () => impatientSocket(statementTimeoutMs + graceMs),
     // A transaction abandoned by a stuck process must not hold row locks against the other replicas.
     idle_in_transaction_session_timeout: 60_000,

@@ -14,9 +14,10 @@ export {
   runAlone,
   type RunAlone,
   runPrepared,
+  send,
   transactor,
   type Transact,
   type Transaction,
 } from './transaction.ts';
 export { isTransient } from './transient.ts';
-export { type Write, writeAll } from './write.ts';
+export { sendAll, type Write, writeAll } from './write.ts';

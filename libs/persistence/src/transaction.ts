@@ -16,24 +16,45 @@ export type Transact = <R>(work: (tx: Transaction) => Promise<R>) => Promise<R>;
  */
 export function transactor(dataSource: DataSource, afterCommit?: () => void): Transact {
   return async (work) => {
-    const due: (() => void)[] = [];
-    const result = await dataSource.transaction((tx) => {
-      whenCommitted.set(tx, due);
-      return work(tx);
-    });
-    for (const act of due) act();
+    const course: Course = { due: [], sent: [] };
+    const result = await dataSource
+      .transaction(async (tx) => {
+        course.connection = (await tx.queryRunner?.connect()) as pg.ClientBase;
+        courses.set(tx, course);
+        return work(tx);
+      })
+      .catch((error: unknown) => {
+        // What comes after a failed statement only says that one has failed.
+        throw course.failure ?? error;
+      });
+    // The server has made a rollback of the commit if one of them failed.
+    await Promise.all(course.sent);
+    for (const act of course.due) act();
     afterCommit?.();
     return result;
   };
 }
 
-const whenCommitted = new WeakMap<Transaction, (() => void)[]>();
+/** What a transaction has under way. */
+interface Course {
+  readonly due: (() => void)[];
+  readonly sent: Promise<unknown>[];
+  failure?: Error;
+  /** At hand, so that statements leave in the order they are asked for. */
+  connection?: pg.ClientBase;
+}
+
+const courses = new WeakMap<Transaction, Course>();
+
+function courseOf(tx: Transaction): Course {
+  const course = courses.get(tx);
+  if (!course) throw new TypeError('needs the transaction of a transactor');
+  return course;
+}
 
 /** Has `act` done once the transaction is committed, and never when it is not: for metrics of what it did. `act` must not throw. */
 export function onCommit(tx: Transaction, act: () => void): void {
-  const due = whenCommitted.get(tx);
-  if (!due) throw new TypeError('needs the transaction of a transactor');
-  due.push(act);
+  courseOf(tx).due.push(act);
 }
 
 /**
@@ -63,9 +84,28 @@ export async function runPrepared<Row>(
   parameters: readonly unknown[] = [],
 ): Promise<{ rows: Row[]; affected: number }> {
   if (!tx.queryRunner) throw new TypeError('needs the entity manager of a transaction');
-  const connection = (await tx.queryRunner.connect()) as pg.ClientBase;
+  const connection = courses.get(tx)?.connection ?? ((await tx.queryRunner.connect()) as pg.ClientBase);
   const result = await connection.query({ name: nameOf(sql), text: sql, values: [...parameters] });
   return { rows: result.rows as Row[], affected: result.rowCount ?? 0 };
+}
+
+/**
+ * As `runPrepared`, without waiting for the answer: on a pipelined data source what follows, the commit among it, goes out right
+ * behind. If the statement fails, so does the transaction.
+ *
+ * @throws TypeError for parameters that the driver might fail to send: then the commit would go out without the statement
+ */
+export function send(tx: Transaction, sql: string, parameters: readonly unknown[]): void {
+  if (!parameters.every(isPlain))
+    throw new TypeError('what is not waited for needs parameters that are plain or binary');
+  const course = courseOf(tx);
+  const sent = runPrepared(tx, sql, parameters);
+  course.sent.push(sent);
+  sent.catch((error: Error) => (course.failure ??= error));
+}
+
+function isPlain(parameter: unknown): boolean {
+  return parameter === null || typeof parameter !== 'object' || Buffer.isBuffer(parameter);
 }
 
 /** Runs one statement that is a transaction of its own. */

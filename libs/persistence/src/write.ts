@@ -1,4 +1,4 @@
-import { runPrepared, type Transaction } from './transaction.ts';
+import { runPrepared, send, type Transaction } from './transaction.ts';
 
 /** A statement that writes, given the number of its first parameter; undefined when there is nothing to write. */
 export type Write =
@@ -9,6 +9,17 @@ export type Write =
  * for a table of its own; foreign keys are checked when all are done.
  */
 export async function writeAll(tx: Transaction, writes: readonly Write[]): Promise<void> {
+  const all = together(writes);
+  if (all) await runPrepared(tx, all.sql, all.parameters);
+}
+
+/** As `writeAll`, without waiting for the answer: see `send`. For what a transaction does last. */
+export function sendAll(tx: Transaction, writes: readonly Write[]): void {
+  const all = together(writes);
+  if (all) send(tx, all.sql, all.parameters);
+}
+
+function together(writes: readonly Write[]): ReturnType<NonNullable<Write>> | undefined {
   const parameters: unknown[] = [];
   const parts = writes.flatMap((write, index) => {
     if (!write) return [];
@@ -16,5 +27,5 @@ export async function writeAll(tx: Transaction, writes: readonly Write[]): Promi
     parameters.push(...part.parameters);
     return `w${index} as (${part.sql})`;
   });
-  if (parts.length > 0) await runPrepared(tx, `with ${parts.join(',\n')} select 1`, parameters);
+  return parts.length === 0 ? undefined : { sql: `with ${parts.join(',\n')} select 1`, parameters };
 }

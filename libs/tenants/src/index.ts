@@ -1,6 +1,7 @@
 export { loadTenants, TenantDirectory, type AuthorizedToken } from './directory.ts';
 export { type InDoubtPolicy } from './in-doubt.ts';
 export { type InboundKind, type InboundRoute } from './inbound-routes.ts';
+export { type PlanDifference, type PlanEntry, planHasDrift, writePlan } from './plan.rules.ts';
 export { type TokenRefusal } from './oidc/jwt-check.ts';
 export { type QuotaLimits, quotaLimits, quotaPrefix, type TenantQuotas } from './quotas.ts';
 export { type QuietHours } from './quiet-hours.ts';

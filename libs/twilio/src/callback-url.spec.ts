@@ -40,7 +40,7 @@ describe('the URLs of a call', () => {
 
   it('of its flow asks again at once, within the 15 s that Twilio waits', () => {
     expect(voiceFlowUrl('https://voice.example.com', 'support', { callId: messageId })).toBe(
-      `https://voice.example.com/twilio/voice/twiml/support?callId=${messageId}#rc=2&rp=5xx,ct,rt&ct=2000&rt=9000`,
+      `https://voice.example.com/twilio/voice/twiml/support?callId=${messageId}#rc=5&rp=5xx,ct,rt&ct=2000&rt=9000`,
     );
   });
 });

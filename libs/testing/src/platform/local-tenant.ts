@@ -59,7 +59,12 @@ export function localTenant(simulatorUrl: string, fields: Readonly<Record<string
     messagingServices: { default: messagingServiceSid },
     defaultMessagingService: 'default',
     defaultSender: senders[0],
-    voice: { numbers: { [senders[0] ?? '']: 'support' }, fallbackNumber: '+14155550110' },
+    // The simulator has no limit of calls per second; without a quota it would be Twilio's of a new account.
+    voice: {
+      numbers: { [senders[0] ?? '']: 'support' },
+      fallbackNumber: '+14155550110',
+      quotas: { account: { rate: 100 } },
+    },
     verify: { services: { default: { sid: verifyServiceSid, friendlyName: 'Demo', customCode: true } } },
     apiTokens: [apiToken('admin', ['admin', 'send', 'read']), apiToken('send', ['send']), apiToken('read', ['read'])],
     ...fields,

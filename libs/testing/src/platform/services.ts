@@ -91,6 +91,7 @@ export const services: readonly ServiceDefinition[] = [
       ...common(surroundings),
       DATABASE_URL: surroundings.databases['email'],
       UNSUBSCRIBE_BASE_URL: surroundings.publicBaseUrls['email-svc'],
+      TEMPLATES_DIR: 'config/templates',
     }),
   },
   {

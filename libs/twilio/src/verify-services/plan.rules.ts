@@ -1,4 +1,4 @@
-import type { VerifyService } from '@signalbox/tenants';
+import { planHasDrift, type VerifyService, writePlan } from '@signalbox/tenants';
 
 /** A Verify service as Twilio has it, as far as the tenant file can say. */
 export interface ServiceAtTwilio {
@@ -88,7 +88,7 @@ export function planServices(
 
 /** Whether what Twilio has is other than what the tenant file asks for. */
 export function hasDrift({ services, faults }: VerifyPlan): boolean {
-  return faults.length > 0 || services.some(({ action }) => action === 'create' || action === 'update');
+  return planHasDrift(services, faults);
 }
 
 /** The service of an entry: that of its SID, else the only one of its name. */
@@ -129,17 +129,12 @@ function templateOf(
   return templates.find(({ sid, friendlyName }) => sid === asked || friendlyName === asked)?.sid;
 }
 
-const marks = { create: '+', update: '~', unchanged: '=', unmanaged: '?' } as const;
-
 /** The plan as a person reads it, a line per service and per difference. */
 export function describePlan(tenant: string, { services, faults }: VerifyPlan): string {
-  const lines = services.flatMap(({ action, name, friendlyName, sid, differences }) => [
-    `${marks[action]} ${action.padEnd(9)} ${name ?? '-'} "${friendlyName}"${sid === null ? '' : ` ${sid}`}`,
-    ...differences.map(({ field, from, to }) =>
-      from === undefined ? `    ${field}: ${show(to)}` : `    ${field}: ${show(from)} -> ${show(to)}`,
-    ),
-  ]);
-  return [`verify services of ${tenant}:`, ...lines, ...faults.map((fault) => `! ${fault}`)].join('\n');
+  const entries = services.map(({ action, name, friendlyName, sid, differences }) => ({
+    action,
+    label: `${name ?? '-'} "${friendlyName}"${sid === null ? '' : ` ${sid}`}`,
+    differences,
+  }));
+  return writePlan(`verify services of ${tenant}:`, entries, faults);
 }
-
-const show = (value: Difference['from'] | null) => JSON.stringify(value ?? null);
