@@ -15,11 +15,18 @@ import { migrations } from './migrations/migrations.ts';
 import { verifyService } from './service.ts';
 
 const hex32 = '0'.repeat(32);
+const verificationSid = `VE${'1'.repeat(32)}`;
+/** Nobody listens at this provider. */
 const tenantsFile = (token: string) => `version: 1
 tenants:
   - name: demo
-    twilio: { accountSid: AC${hex32}, apiKey: { sid: SK${hex32}, secret: env:SPEC_SECRET }, authTokens: [env:SPEC_SECRET] }
-    apiTokens: [{ name: spec, sha256: ${createHash('sha256').update(token).digest('hex')}, scopes: [send, read] }]
+    twilio:
+      accountSid: AC${hex32}
+      apiKey: { sid: SK${hex32}, secret: env:SPEC_SECRET }
+      authTokens: [env:SPEC_SECRET]
+      baseUrl: http://127.0.0.1:1
+    verify: { services: { default: { sid: VA${hex32} } } }
+    apiTokens: [{ name: spec, sha256: ${createHash('sha256').update(token).digest('hex')}, scopes: [admin] }]
 `;
 
 describe('verify-svc, on a real Kafka and Postgres', () => {
@@ -53,6 +60,9 @@ describe('verify-svc, on a real Kafka and Postgres', () => {
       KAFKA_GROUP_ID: names.group('verify-svc'),
       DATABASE_URL: database.url,
       TENANTS_FILE: join(folder, 'tenants.yaml'),
+      HASH_KEY: 'k'.repeat(32),
+      RETRY_BASE_MS: '60000',
+      RETRY_MAX_MS: '60000',
     });
     consumer = kafka.consumer({ groupId: names.group('verify-svc-spec') });
     await consumer.connect();
@@ -79,24 +89,31 @@ describe('verify-svc, on a real Kafka and Postgres', () => {
 
   const states = (key: string) => (events.get(key) ?? []).map(({ sequence, state }) => `${sequence} ${state}`);
 
-  async function publishCommand(idempotencyKey: string, tenant = 'demo'): Promise<void> {
+  let numbers = 0;
+  const number = () => `+1415555${String(1000 + numbers++)}`;
+
+  async function publishCommand(idempotencyKey: string, tenant = 'demo', changes: object = {}): Promise<void> {
     const time = new Date().toISOString();
-    const data = command({ idempotencyKey, tenant });
+    const data = command({ idempotencyKey, tenant, to: number(), ip: null, subject: null, ...changes });
     const event = { id: randomUUID(), source: '//spec', type: 'verify.start.v1', time, data };
     await producer.publish(topics.verifyCommands, { key: `${tenant}:${idempotencyKey}`, event });
   }
 
-  async function callBack(correlationId: string, status: string, tenant = 'demo'): Promise<void> {
+  async function callBack(verificationId: string, status: string, tenant = 'demo'): Promise<void> {
     const time = new Date().toISOString();
-    const data = { ...examples['twilio.verification.event.v1'], tenant, correlationId, status, receivedAt: time };
-    const event = {
-      id: `${correlationId}.${status}`,
-      source: '//spec',
-      type: 'twilio.verification.event.v1',
-      time,
-      data,
+    const data = {
+      ...examples['twilio.verification.event.v1'],
+      tenant,
+      resourceSid: verificationSid,
+      correlationId: null,
+      status,
+      receivedAt: time,
+      eventType: `com.twilio.accountsecurity.verify.verification.${status.toLowerCase()}`,
+      params: { tags: JSON.stringify({ signalbox: `${verificationId}.1` }) },
     };
-    await producer.publish(topics.twilioVerifyCallbacks, { key: correlationId, event });
+    const id = `${verificationId}.${status}`;
+    const event = { id, source: '//spec', type: 'twilio.verification.event.v1', time, data };
+    await producer.publish(topics.twilioVerifyCallbacks, { key: verificationSid, event });
   }
 
   async function api(path: string, init: RequestInit = {}): Promise<{ status: number; body: Record<string, unknown> }> {
@@ -105,10 +122,10 @@ describe('verify-svc, on a real Kafka and Postgres', () => {
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   }
 
-  const post = (request: object) => api('/v1/verifications', { method: 'POST', body: JSON.stringify(request) });
+  const post = (path: string, body: object) => api(path, { method: 'POST', body: JSON.stringify(body) });
 
   function request(idempotencyKey: string, changes: object = {}): object {
-    const { tenant: _tenant, ...rest } = command({ idempotencyKey });
+    const { tenant: _tenant, ...rest } = command({ idempotencyKey, ip: null, subject: null, to: number() });
     return { ...rest, ...changes };
   }
 
@@ -117,62 +134,102 @@ describe('verify-svc, on a real Kafka and Postgres', () => {
       expect((await api('/readyz')).body).toMatchObject({ checks: { kafka: 'ok', postgres: 'ok' } }),
     );
     const { paths } = (await api('/openapi.json')).body as { paths: object };
-    expect(Object.keys(paths).sort()).toEqual(['/v1/verifications', '/v1/verifications/{id}']);
+    expect(Object.keys(paths)).toEqual(
+      expect.arrayContaining([
+        '/v1/verifications',
+        '/v1/verifications/{id}',
+        '/v1/verifications/{id}/cancel',
+        '/v1/verifications/{id}/check',
+        '/v1/verifications/{id}/resend',
+        '/v1/erasures',
+      ]),
+    );
   });
 
-  it('makes one verification of a command that comes three times, and follows it whatever order callbacks arrive in', async () => {
+  it('accepts a start while the provider is away, once per key, and takes back a check that nobody saw', async () => {
     const key = randomUUID();
-    await Promise.all([publishCommand(key), publishCommand(key), publishCommand(key)]);
-    const [first] = await eventually(() => {
-      expect(states(key)).toEqual(['1 accepted']);
-      return events.get(key) ?? [];
+    const asked = request(key);
+    const first = await post('/v1/verifications', asked);
+    expect(first).toMatchObject({ status: 201, body: { state: 'accepted', repeated: false } });
+    const id = String(first.body['verificationId']);
+    expect(await post('/v1/verifications', asked)).toMatchObject({
+      status: 200,
+      body: { verificationId: id, repeated: true },
     });
-    const id = first?.verificationId ?? '';
-    await callBack(id, 'queued', 'stranger');
-    await callBack(id, 'completed');
-    await callBack(id, 'completed');
-    await callBack(id, 'queued');
-    await callBack(id, 'some_status_of_tomorrow');
-    await eventually(async () => {
-      const { status, body } = await api(`/v1/verifications/${id}`);
-      expect(status).toBe(200);
-      const history = body['history'] as { kind: string; detail: Record<string, unknown> }[];
-      const callbacks = history.filter(({ kind }) => kind === 'callback');
-      expect(callbacks.map(({ detail }) => [detail['status'], detail['outcome']])).toEqual([
-        ['completed', 'applied'],
-        ['queued', 'ignored'],
-        ['some_status_of_tomorrow', 'unknown'],
-      ]);
-      const moves = history.filter(({ kind }) => kind === 'state');
-      expect(moves.map(({ detail }) => detail['to'])).toEqual(['accepted', 'completed']);
+    expect(await post('/v1/verifications', { ...asked, purpose: 'another' })).toMatchObject({ status: 422 });
+    expect(await post(`/v1/verifications/${id}/check`, { code: '123456' })).toMatchObject({
+      status: 503,
+      body: { state: 'accepted' },
     });
-    await eventually(() => expect(states(key)).toEqual(['1 accepted', '2 completed']));
-  });
-
-  it('takes requests over HTTP once per key, and tells a repeat from another request', async () => {
-    const key = randomUUID();
-    const first = await post(request(key));
-    expect(first).toMatchObject({ status: 202, body: { state: 'accepted', repeated: false } });
-    const again = await post(request(key));
-    expect(again).toMatchObject({
-      status: 202,
-      body: { verificationId: first.body['verificationId'], repeated: true },
+    expect((await api(`/v1/verifications/${id}`)).body).toMatchObject({
+      checks: 0,
+      attempts: [{ channel: 'sms', state: 'put_off', error: { code: 'no_answer' } }],
     });
-    expect(await post(request(key, { metadata: { another: 'request' } }))).toMatchObject({ status: 422 });
     await eventually(() => expect(states(key)).toEqual(['1 accepted']));
   });
 
-  it('knows nothing of what is not there, and lets nobody in without a token', async () => {
-    expect(await api(`/v1/verifications/${randomUUID()}`)).toMatchObject({ status: 404 });
-    expect((await fetch(`${service.url}/v1/verifications/${randomUUID()}`)).status).toBe(401);
+  it('follows a verification whatever order events arrive in, and lets no stranger move it', async () => {
+    const key = randomUUID();
+    const { body } = await post('/v1/verifications', request(key));
+    const id = String(body['verificationId']);
+    await callBack(id, 'APPROVED', 'stranger');
+    await callBack(id, 'APPROVED');
+    await callBack(id, 'APPROVED');
+    await callBack(id, 'PENDING');
+    await callBack(id, 'SOMETHING_OF_TOMORROW');
+    await eventually(async () => {
+      const { body: story } = await api(`/v1/verifications/${id}`);
+      const history = story['history'] as { kind: string; detail: Record<string, unknown> }[];
+      const callbacks = history.filter(({ kind }) => kind === 'callback');
+      expect(callbacks.map(({ detail }) => [detail['status'], detail['outcome']])).toEqual([
+        ['APPROVED', 'applied'],
+        ['PENDING', 'ignored'],
+        ['SOMETHING_OF_TOMORROW', 'unknown'],
+      ]);
+    });
+    await eventually(() => expect(states(key)).toEqual(['1 accepted', '2 approved']));
   });
 
-  it('sets a command of an unknown tenant aside, and goes on', async () => {
-    const [stranger, key] = [randomUUID(), randomUUID()];
+  it('makes one verification of a command that comes three times', async () => {
+    const key = randomUUID();
+    await Promise.all([publishCommand(key), publishCommand(key), publishCommand(key)]);
+    await eventually(() => expect(states(key)).toEqual(['1 accepted']));
+  });
+
+  it.each([
+    ['a number without its country', { to: '0171 1234567' }, '#/to'],
+    ['no address for the channel', { channel: 'email' }, '#/channel'],
+    ['a service nobody knows', { service: 'other' }, '#/service'],
+    ['a code where the service takes none', { code: '123456' }, '#/code'],
+  ])('says what is wrong with %s', async (_label, changes, pointer) => {
+    expect(await post('/v1/verifications', request(randomUUID(), changes))).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer }] },
+    });
+  });
+
+  it('takes nothing for a code that is none, and does not repeat it', async () => {
+    const answer = await post(`/v1/verifications/${randomUUID()}/check`, { code: 'abc123' });
+    expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer: '#/code' }] } });
+    expect(JSON.stringify(answer.body)).not.toContain('abc123');
+  });
+
+  it('knows nothing of what is not there, and lets nobody in without a token', async () => {
+    const id = randomUUID();
+    expect(await api(`/v1/verifications/${id}`)).toMatchObject({ status: 404 });
+    expect(await post(`/v1/verifications/${id}/check`, { code: '123456' })).toMatchObject({ status: 404 });
+    expect(await post(`/v1/verifications/${id}/resend`, {})).toMatchObject({ status: 404 });
+    expect(await post(`/v1/verifications/${id}/cancel`, {})).toMatchObject({ status: 404 });
+    expect((await fetch(`${service.url}/v1/verifications/${id}`)).status).toBe(401);
+  });
+
+  it('sets a command of an unknown tenant and one that cannot be carried out aside, and goes on', async () => {
+    const [stranger, faulty, key] = [randomUUID(), randomUUID(), randomUUID()];
     await publishCommand(stranger, 'stranger');
+    await publishCommand(faulty, 'demo', { to: '0171 1234567' });
     await publishCommand(key);
     await eventually(() => {
-      expect(deadLetters).toContain(`stranger:${stranger}`);
+      expect(deadLetters).toEqual(expect.arrayContaining([`stranger:${stranger}`, `demo:${faulty}`]));
       expect(states(key)).toEqual(['1 accepted']);
     });
   });

@@ -26,6 +26,12 @@ export class AcceptanceHandler {
       batch.map(({ event }) => event.data),
     );
     // Over Kafka nobody waits for an answer, and a request that is dropped must be found somewhere.
+    const faults = results.map((one) => (one.result === 'faulty' ? `${one.fault.field}: ${one.fault.detail}` : null));
+    const fault = faults.find((one) => one !== null);
+    if (fault) {
+      const alike = batch.filter((_record, index) => faults[index] === fault);
+      throw new RejectRecord(alike, fault);
+    }
     const conflicts = batch.filter((_record, index) => results[index]?.result === 'conflict');
     if (conflicts.length > 0) throw new RejectRecord(conflicts, 'idempotencyKey: belongs to another request');
   }

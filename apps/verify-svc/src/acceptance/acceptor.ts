@@ -1,41 +1,70 @@
-import { Injectable } from '@nestjs/common';
-import type { StartVerificationCommand, VerificationState } from '@signalbox/contracts';
-import { requestDigest } from '@signalbox/domain-service';
-import { onCommit, type Transaction } from '@signalbox/persistence';
-import { v7 as uuidv7 } from 'uuid';
+import { Inject, Injectable } from '@nestjs/common';
+import type { StartVerificationCommand } from '@signalbox/contracts';
+import { onCommit, type Transaction, writeAll } from '@signalbox/persistence';
+import { TenantDirectory } from '@signalbox/tenants';
+import { KeyedHash } from '../keyed-hash.ts';
 import { countSteps, repeats } from '../metrics.ts';
-import { findByKey, insert, naturalKey } from '../verification/verification.store.ts';
-import { accept } from './accept.rules.ts';
+import { VerifyProvider } from '../send/provider.ts';
+import { type Drafted, draft, type RequestFault } from '../start/draft.ts';
+import { note, type Step } from '../verification/verification.ts';
+import {
+  eventsWritten,
+  findByKey,
+  historyWritten,
+  insertUnknown,
+  naturalKey,
+} from '../verification/verification.store.ts';
 
-export interface Acceptance {
-  readonly verificationId: string;
-  readonly state: VerificationState;
-  /** `repeat`: the key was known with the same request; `conflict`: with another one, which was left alone. */
-  readonly result: 'new' | 'repeat' | 'conflict';
-}
+/** `repeat`: the key was known with the same request; `conflict`: with another one, which was left alone. */
+export type Acceptance =
+  | { readonly result: 'new' | 'repeat' | 'conflict'; readonly verificationId: string }
+  | { readonly result: 'faulty'; readonly fault: RequestFault };
 
-/** Takes requests in, whichever way they came: one verification per tenant and idempotency key, however often it is asked for. */
+/** Takes commands in for which nobody waits: each becomes a verification, whose code is sent as soon as may be. */
 @Injectable()
 export class Acceptor {
-  /** Answers each request in order. */
+  constructor(
+    @Inject(VerifyProvider) private readonly provider: VerifyProvider,
+    @Inject(KeyedHash) private readonly hash: KeyedHash,
+    @Inject(TenantDirectory) private readonly tenants: TenantDirectory,
+  ) {}
+
+  /** Answers each command in order; their tenants are known. */
   async accept(tx: Transaction, commands: readonly StartVerificationCommand[]): Promise<Acceptance[]> {
     const now = new Date();
-    const steps = commands.map((command) => accept(command, { id: uuidv7(), now, digest: requestDigest(command) }));
-    const inserted = await insert(tx, steps);
-    const others = steps.map(({ verification }) => verification).filter(({ id }) => !inserted.has(id));
-    const known = await findByKey(tx, others);
-    const results = steps.map(({ verification }): Acceptance => {
-      if (inserted.has(verification.id))
-        return { verificationId: verification.id, state: verification.state, result: 'new' };
-      const earlier = known.get(naturalKey(verification));
-      if (!earlier) throw new Error('an idempotency key was refused as known and then not found');
-      const result = earlier.requestDigest === verification.requestDigest ? 'repeat' : 'conflict';
-      return { verificationId: earlier.id, state: earlier.state, result };
+    const drafts = await Promise.all(commands.map((command) => this.#draft(command, now)));
+    const steps = drafts.flatMap((drafted) =>
+      drafted.ok ? note(drafted.step, { wants: 'asked', dueAt: now.toISOString() }) : [],
+    );
+    const inserted = await insertUnknown(tx, steps);
+    const fresh = steps.filter(({ verification }) => inserted.has(verification.id));
+    await writeAll(tx, [historyWritten(fresh), eventsWritten(fresh)]);
+    const known = await findByKey(
+      tx,
+      steps.map(({ verification }) => verification),
+    );
+    const results = drafts.map((drafted): Acceptance => {
+      if (!drafted.ok) return { result: 'faulty', fault: drafted.fault };
+      return this.#resultOf(drafted.step, known.get(naturalKey(drafted.step.verification)));
     });
     onCommit(tx, () => {
-      countSteps(steps.filter(({ verification }) => inserted.has(verification.id)));
-      for (const { result } of results) if (result !== 'new') repeats.inc({ result });
+      countSteps(fresh);
+      for (const { result } of results) if (result === 'repeat' || result === 'conflict') repeats.inc({ result });
     });
     return results;
+  }
+
+  async #draft(command: StartVerificationCommand, now: Date): Promise<Drafted> {
+    const tenant = this.tenants.byName(command.tenant);
+    if (!tenant) throw new Error(`tenant ${command.tenant} is not in the tenant file`);
+    const serviceSid = await this.provider.serviceSid(tenant, command);
+    return draft(command, null, { tenant, hash: this.hash, now, serviceSid });
+  }
+
+  #resultOf({ verification }: Step, stored: { id: string; requestDigest: string } | undefined): Acceptance {
+    if (!stored) throw new Error('an idempotency key was refused as known and then not found');
+    if (stored.id === verification.id) return { result: 'new', verificationId: stored.id };
+    const result = stored.requestDigest === verification.requestDigest ? 'repeat' : 'conflict';
+    return { result, verificationId: stored.id };
   }
 }
