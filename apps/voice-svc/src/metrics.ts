@@ -1,4 +1,5 @@
-import { counter } from '@signalbox/telemetry';
+import type { DispatchMetrics } from '@signalbox/outbound';
+import { counter, gauge, histogram } from '@signalbox/telemetry';
 import type { Step } from './call/call.ts';
 
 export const stateChanges = counter(
@@ -6,10 +7,11 @@ export const stateChanges = counter(
   'Moves of calls, by the state they reached',
   ['state'],
 );
-export const failures = counter('signalbox_calls_failures_total', 'Calls that failed, by error code and class', [
-  'code',
-  'class',
-]);
+export const failures = counter(
+  'signalbox_calls_failures_total',
+  'Calls and tries of calls that reached nobody, by error code and class',
+  ['code', 'class'],
+);
 export const repeats = counter('signalbox_calls_repeated_commands_total', 'Commands whose idempotency key was known', [
   'result',
 ]);
@@ -18,6 +20,60 @@ export const callbackOutcomes = counter(
   'Callbacks applied, late, repeated, with an unknown status, or without a call of ours',
   ['outcome'],
 );
+export const queueSeconds = histogram(
+  'signalbox_calls_queue_seconds',
+  'From acceptance to the first call to the provider',
+  ['lane'],
+  [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600],
+);
+export const providerSeconds = histogram(
+  'signalbox_calls_provider_request_seconds',
+  "Time until the provider's answer, by operation and HTTP status",
+  ['operation', 'status'],
+);
+export const doubleCalls = counter(
+  'signalbox_calls_double_total',
+  'Reports that name a second call of the provider for one round of ours: it was placed twice',
+);
+export const reconciled = counter(
+  'signalbox_calls_reconciled_total',
+  'Attempts in doubt and silent calls, by what the provider said when asked',
+  ['verdict'],
+);
+export const inDoubt = gauge(
+  'signalbox_calls_in_doubt',
+  'Attempts of which it is not known whether the provider took the call',
+);
+
+const sendAttempts = counter('signalbox_calls_send_attempts_total', 'Calls to place a call, by what came of them', [
+  'outcome',
+]);
+const inFlight = gauge('signalbox_calls_in_flight', 'Calls to the provider under way in this process');
+const circuitOpen = gauge(
+  'signalbox_calls_circuit_open',
+  "1 while the provider refuses the tenant's credentials: its calls are held",
+  ['tenant'],
+);
+const concurrencyLimit = gauge(
+  'signalbox_calls_concurrency_limit',
+  'Calls at once that this process allows itself to the account of a tenant',
+  ['tenant'],
+);
+export const dispatchMetrics: DispatchMetrics = { inFlight, sendAttempts, circuitOpen, concurrencyLimit };
+
+export const recordingChanges = counter('signalbox_recordings_changes_total', 'Recordings, by the state they reached', [
+  'state',
+]);
+export const recordingAccesses = counter(
+  'signalbox_recordings_accesses_total',
+  'Requests for the sound of a recording, by HTTP status',
+  ['status'],
+);
+export const deletionsOverdue = gauge(
+  'signalbox_recordings_deletions_overdue',
+  'Recordings whose time was over an hour ago and that are not proven to be deleted; the same in every replica',
+);
+export const conferenceEvents = counter('signalbox_conference_events_total', 'What happened in conferences', ['kind']);
 
 /** Counts what a committed transaction did. */
 export function countSteps(steps: readonly Step[]): void {

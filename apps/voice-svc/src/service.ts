@@ -1,17 +1,73 @@
 import { topics } from '@signalbox/contracts';
-import { domainConfig, domainService } from '@signalbox/domain-service';
+import { domainService } from '@signalbox/domain-service';
+import { Dispatcher, quotaBook, quotaControllers } from '@signalbox/outbound';
 import { AcceptanceHandler } from './acceptance/acceptance.handler.ts';
 import { Acceptor } from './acceptance/acceptor.ts';
+import { CONFIG, voiceConfig } from './config.ts';
+import { dispatcher } from './dispatch/dispatcher.ts';
+import { CallProvider } from './dispatch/provider.ts';
+import { givenQuotas, quotaKinds } from './dispatch/quota-kinds.rules.ts';
+import { ConferenceController } from './facts/conference.controller.ts';
+import { Pricing } from './facts/pricing.ts';
 import { CallController } from './http/call.controller.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations/migrations.ts';
 import { ProgressHandler } from './progress/progress.handler.ts';
+import { Reconciler } from './reconcile/reconciler.ts';
+import { SettleController } from './reconcile/settle.controller.ts';
+import { RecordingKeeper } from './recordings/keeper.ts';
+import { RecordingMedia } from './recordings/media.ts';
+import { RecordingController } from './recordings/recording.controller.ts';
+import { commaSeparated } from './twiml/config.ts';
+import { twimlParts } from './twiml/parts.ts';
+
+const proxies = commaSeparated(process.env['TRUSTED_PROXIES']);
 
 export const voiceService = domainService({
   name: 'voice-svc',
   port: 8082,
-  config: domainConfig('voice-svc'),
+  config: voiceConfig,
   migrations,
-  topics: [topics.voiceCommands, topics.twilioCallCallbacks],
-  parts: () => ({ controllers: [AcceptanceHandler, ProgressHandler, CallController], providers: [Acceptor] }),
-  openapi: { title: 'Signalbox voice', description: 'Request calls and follow them' },
+  topics: [topics.voiceCommands],
+  // A call that is to be placed does not wait for the callbacks of a campaign.
+  apart: { callbacks: [topics.twilioCallCallbacks] },
+  parts: ({ config }) => ({
+    controllers: [
+      AcceptanceHandler,
+      ProgressHandler,
+      CallController,
+      SettleController,
+      ConferenceController,
+      RecordingController,
+      ...quotaControllers(quotaKinds),
+      ...twimlParts.controllers,
+    ],
+    providers: [
+      { provide: CONFIG, useValue: config },
+      quotaBook(givenQuotas),
+      Acceptor,
+      CallProvider,
+      dispatcher,
+      Reconciler,
+      Pricing,
+      RecordingKeeper,
+      RecordingMedia,
+      Lifecycle,
+      ...twimlParts.providers,
+    ],
+  }),
+  afterBatch: (app) => {
+    const calls = app.get(Dispatcher);
+    const open = app.get(Reconciler);
+    return (topic) => {
+      if (topic !== topics.voiceCommands) return;
+      calls.nudge();
+      open.nudge();
+    };
+  },
+  ...(proxies.length > 0 && { http: { trustProxy: proxies } }),
+  openapi: {
+    title: 'Signalbox voice',
+    description: 'Place calls, follow them, hear their recordings; answer calls by flows',
+  },
 });

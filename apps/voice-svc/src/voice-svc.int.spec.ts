@@ -18,8 +18,16 @@ const hex32 = '0'.repeat(32);
 const tenantsFile = (token: string) => `version: 1
 tenants:
   - name: demo
-    twilio: { accountSid: AC${hex32}, apiKey: { sid: SK${hex32}, secret: env:SPEC_SECRET }, authTokens: [env:SPEC_SECRET] }
-    apiTokens: [{ name: spec, sha256: ${createHash('sha256').update(token).digest('hex')}, scopes: [send, read] }]
+    # Nothing answers there: every attempt is turned away without having reached anybody.
+    twilio:
+      accountSid: AC${hex32}
+      apiKey: { sid: SK${hex32}, secret: env:SPEC_SECRET }
+      authTokens: [env:SPEC_SECRET]
+      baseUrl: http://127.0.0.1:9
+    senders: ['+14155550100']
+    defaultSender: '+14155550100'
+    voice: { quotas: { account: { rate: 1000 } } }
+    apiTokens: [{ name: spec, sha256: ${createHash('sha256').update(token).digest('hex')}, scopes: [send, read, admin] }]
 `;
 
 describe('voice-svc, on a real Kafka and Postgres', () => {
@@ -33,6 +41,7 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
   /** Every event, by idempotency key, in the order of its partition. */
   const events = new Map<string, CallStateChanged[]>();
   const deadLetters: (string | undefined)[] = [];
+  const conferenceEvents: string[] = [];
   let folder: string;
   let database: TestDatabase;
   let service: RunningService;
@@ -53,6 +62,8 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
       KAFKA_GROUP_ID: names.group('voice-svc'),
       DATABASE_URL: database.url,
       TENANTS_FILE: join(folder, 'tenants.yaml'),
+      PUBLIC_BASE_URL: 'https://hooks.example.com',
+      VOICE_PUBLIC_BASE_URL: 'https://voice.example.com',
     });
     consumer = kafka.consumer({ groupId: names.group('voice-svc-spec') });
     await consumer.connect();
@@ -63,6 +74,11 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
           deadLetters.push(message.key?.toString());
           return;
         }
+        const type = String(message.headers?.['ce_type']);
+        if (type === 'voice.conference.changed.v1') {
+          conferenceEvents.push((JSON.parse(String(message.value)) as { conferenceSid: string }).conferenceSid);
+        }
+        if (type !== 'voice.call.state-changed.v1') return;
         const data = JSON.parse(String(message.value)) as CallStateChanged;
         events.set(data.idempotencyKey, [...(events.get(data.idempotencyKey) ?? []), data]);
       },
@@ -79,16 +95,19 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
 
   const states = (key: string) => (events.get(key) ?? []).map(({ sequence, state }) => `${sequence} ${state}`);
 
-  async function publishCommand(idempotencyKey: string, tenant = 'demo'): Promise<void> {
+  async function publishCommand(idempotencyKey: string, tenant = 'demo', changes: object = {}): Promise<void> {
     const time = new Date().toISOString();
-    const data = command({ idempotencyKey, tenant });
+    const data = command({ idempotencyKey, tenant, ...changes });
     const event = { id: randomUUID(), source: '//spec', type: 'voice.place.v1', time, data };
     await producer.publish(topics.voiceCommands, { key: `${tenant}:${idempotencyKey}`, event });
   }
 
-  async function callBack(correlationId: string, status: string, tenant = 'demo'): Promise<void> {
+  async function callBack(correlationId: string, status: string, tenant = 'demo', more: object = {}): Promise<void> {
     const time = new Date().toISOString();
-    const data = { ...examples['twilio.call.status.v1'], tenant, correlationId, status, receivedAt: time };
+    const resourceSid = `CA${correlationId.replaceAll('-', '')}`;
+    const params = { CallSid: resourceSid, CallStatus: status, From: '+14155550100', To: '+14155550199', ...more };
+    const told = { tenant, correlationId, resourceSid, status, receivedAt: time, params };
+    const data = { ...examples['twilio.call.status.v1'], ...told };
     const event = { id: `${correlationId}.${status}`, source: '//spec', type: 'twilio.call.status.v1', time, data };
     await producer.publish(topics.twilioCallCallbacks, { key: correlationId, event });
   }
@@ -111,36 +130,47 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
       expect((await api('/readyz')).body).toMatchObject({ checks: { kafka: 'ok', postgres: 'ok' } }),
     );
     const { paths } = (await api('/openapi.json')).body as { paths: object };
-    expect(Object.keys(paths).sort()).toEqual(['/v1/calls', '/v1/calls/{id}']);
+    expect(Object.keys(paths)).toEqual(
+      expect.arrayContaining([
+        '/v1/calls',
+        '/v1/calls/{id}',
+        '/v1/calls/{id}/cancel',
+        '/v1/recordings',
+        '/v1/recordings/{id}',
+        '/v1/recordings/{id}/media',
+        '/v1/quotas',
+      ]),
+    );
   });
 
   it('makes one call of a command that comes three times, and follows it whatever order callbacks arrive in', async () => {
     const key = randomUUID();
     await Promise.all([publishCommand(key), publishCommand(key), publishCommand(key)]);
     const [first] = await eventually(() => {
-      expect(states(key)).toEqual(['1 accepted']);
+      expect(states(key)).toEqual(['1 accepted', '2 submitting']);
       return events.get(key) ?? [];
     });
     const id = first?.callId ?? '';
     await callBack(id, 'queued', 'stranger');
-    await callBack(id, 'completed');
-    await callBack(id, 'completed');
-    await callBack(id, 'queued');
-    await callBack(id, 'some_status_of_tomorrow');
-    await eventually(async () => {
-      const { status, body } = await api(`/v1/calls/${id}`);
-      expect(status).toBe(200);
-      const history = body['history'] as { kind: string; detail: Record<string, unknown> }[];
-      const callbacks = history.filter(({ kind }) => kind === 'callback');
-      expect(callbacks.map(({ detail }) => [detail['status'], detail['outcome']])).toEqual([
-        ['completed', 'applied'],
-        ['queued', 'ignored'],
-        ['some_status_of_tomorrow', 'unknown'],
-      ]);
-      const moves = history.filter(({ kind }) => kind === 'state');
-      expect(moves.map(({ detail }) => detail['to'])).toEqual(['accepted', 'completed']);
-    });
-    await eventually(() => expect(states(key)).toEqual(['1 accepted', '2 completed']));
+    await callBack(id, 'in-progress');
+    await callBack(id, 'in-progress');
+    await callBack(id, 'ringing');
+    await callBack(id, 'status-of-tomorrow');
+    await callBack(id, 'completed', 'demo', { CallDuration: '7', AnsweredBy: 'human' });
+    await eventually(() => expect(states(key)).toEqual(['1 accepted', '2 submitting', '3 answered', '4 completed']));
+    expect(events.get(key)?.at(-1)).toMatchObject({ durationSeconds: 7, answeredBy: 'human', round: 1 });
+    const { status, body } = await api(`/v1/calls/${id}`);
+    expect(status).toBe(200);
+    const history = body['history'] as { kind: string; detail: Record<string, unknown> }[];
+    const callbacks = history.filter(({ kind }) => kind === 'callback');
+    expect(callbacks.map(({ detail }) => [detail['status'], detail['outcome']])).toEqual([
+      ['in-progress', 'applied'],
+      ['ringing', 'ignored'],
+      ['status-of-tomorrow', 'unknown'],
+      ['completed', 'applied'],
+    ]);
+    // A callback told it before any answer did: there is nothing left to place.
+    expect(body).toMatchObject({ nextAttemptAt: null, tries: [{ status: 'completed', durationSeconds: 7 }] });
   });
 
   it('takes requests over HTTP once per key, and tells a repeat from another request', async () => {
@@ -150,7 +180,138 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
     const again = await post(request(key));
     expect(again).toMatchObject({ status: 202, body: { callId: first.body['callId'], repeated: true } });
     expect(await post(request(key, { metadata: { another: 'request' } }))).toMatchObject({ status: 422 });
-    await eventually(() => expect(states(key)).toEqual(['1 accepted']));
+    await eventually(() => expect(states(key).slice(0, 1)).toEqual(['1 accepted']));
+    const { body } = await api(`/v1/calls?idempotencyKey=${key}`);
+    expect(body).toMatchObject({ calls: [{ callId: first.body['callId'], to: '+14155550199' }], nextCursor: null });
+  });
+
+  it('refuses what cannot be called, over HTTP at once and over Kafka with an event', async () => {
+    expect(await post(request(randomUUID(), { to: '0199' }))).toMatchObject({ status: 422 });
+    const key = randomUUID();
+    await publishCommand(key, 'demo', { from: '+14155559999' });
+    await eventually(() => expect(states(key)).toEqual(['1 rejected']));
+    expect(events.get(key)?.[0]?.error?.code).toBe('unknown_sender');
+  });
+
+  it('cancels over HTTP and Kafka what waits for its next attempt', async () => {
+    for (const cancel of [
+      async (id: string) =>
+        expect(await api(`/v1/calls/${id}/cancel`, { method: 'POST' })).toMatchObject({ status: 200 }),
+      async (callId: string) => {
+        const event = { id: randomUUID(), source: '//spec', type: 'voice.cancel.v1', time: new Date().toISOString() };
+        const data = { tenant: 'demo', callId };
+        await producer.publish(topics.voiceCommands, { key: 'demo:x', event: { ...event, data } });
+      },
+    ]) {
+      const key = randomUUID();
+      const { body } = await post(request(key));
+      await cancel(String(body['callId']));
+      await eventually(() => expect(states(key).at(-1)).toMatch(/ canceled$/));
+    }
+    const unknown = randomUUID();
+    expect(await api(`/v1/calls/${unknown}/cancel`, { method: 'POST' })).toMatchObject({ status: 404 });
+  });
+
+  it('knows who is in a conference, whatever order that was told in', async () => {
+    const sid = `CF${randomUUID().replaceAll('-', '')}`;
+    const ada = `CA${randomUUID().replaceAll('-', '')}`;
+    const tell = async (sequence: number, kind: string, more: object) => {
+      const time = new Date(Date.UTC(2026, 10, 24, 18, 0, sequence)).toISOString();
+      const params = { ConferenceSid: sid, FriendlyName: sid, StatusCallbackEvent: kind, ...more };
+      const told = { tenant: 'demo', correlationId: null, status: kind, sequence, providerTime: time, params };
+      const data = { ...examples['twilio.call.status.v1'], ...told, resourceSid: ada };
+      const event = { id: `${sid}/${sequence}`, source: '//spec', type: 'twilio.call.status.v1', time, data };
+      await producer.publish(topics.twilioCallCallbacks, { key: ada, event });
+    };
+    const who = { CallSid: ada, Muted: 'false', Hold: 'false' };
+    await tell(4, 'participant-unmute', who);
+    await tell(3, 'participant-mute', { ...who, Muted: 'true' });
+    await tell(1, 'participant-join', who);
+    await tell(1, 'participant-join', who);
+    await tell(6, 'conference-end', { ReasonConferenceEnded: 'last-participant-left' });
+    await tell(2, 'conference-start', who);
+    await tell(5, 'participant-leave', who);
+    await eventually(async () =>
+      expect((await api(`/v1/conferences/${sid}`)).body).toEqual({
+        conferenceSid: sid,
+        name: sid,
+        state: 'ended',
+        startedAt: '2026-11-24T18:00:02.000Z',
+        endedAt: '2026-11-24T18:00:06.000Z',
+        reason: 'last-participant-left',
+        participants: [
+          {
+            callSid: ada,
+            joinedAt: '2026-11-24T18:00:01.000Z',
+            leftAt: '2026-11-24T18:00:05.000Z',
+            muted: false,
+            hold: false,
+          },
+        ],
+      }),
+    );
+    await eventually(() => expect(conferenceEvents.filter((one) => one === sid)).toHaveLength(6));
+    expect((await api(`/v1/conferences?name=${sid}`)).body).toMatchObject({ conferences: [{ conferenceSid: sid }] });
+    expect((await api(`/v1/conferences?running=true&name=${sid}`)).body).toEqual({ conferences: [] });
+  });
+
+  it('lets an operator settle only what is in doubt', async () => {
+    const { body } = await post(request(randomUUID()));
+    const settle = (id: unknown) =>
+      api(`/v1/calls/${String(id)}/settle`, { method: 'POST', body: JSON.stringify({ as: 'failed' }) });
+    expect(await settle(body['callId'])).toMatchObject({ status: 409 });
+    expect(await settle(randomUUID())).toMatchObject({ status: 404 });
+    const dataSource = await createDataSource({ url: database.url, applicationName: 'spec' }).initialize();
+    const doubt = { state: 'in_doubt', lease: new Date(Date.now() + 3_600_000) };
+    // As a crash leaves it: the attempt is open, and nothing is due.
+    await eventually(async () => {
+      await dataSource.query(`update calls set due_at = null where id = $1`, [body['callId']]);
+      await dataSource.query(
+        `update attempts set state = $2, lease_until = $3 where call_id = $1 and number = (select attempt from calls where id = $1)`,
+        [body['callId'], doubt.state, doubt.lease],
+      );
+      expect(
+        await dataSource.query('select from calls where id = $1 and due_at is null', [body['callId']]),
+      ).toHaveLength(1);
+    });
+    await dataSource.destroy();
+    expect(await settle(body['callId'])).toMatchObject({ status: 200, body: { state: 'failed' } });
+  });
+
+  it('keeps recordings of any call, once each, and tells of what was said', async () => {
+    const recordingSid = `RE${randomUUID().replaceAll('-', '')}`;
+    const callSid = `CA${randomUUID().replaceAll('-', '')}`;
+    const told = { ...examples['twilio.recording.status.v1'], tenant: 'demo', resourceSid: recordingSid, callSid };
+    const params = { RecordingSid: recordingSid, RecordingDuration: '13', RecordingChannels: '1' };
+    for (const status of ['completed', 'in-progress', 'completed']) {
+      const event = { id: `${recordingSid}/${status}`, source: '//spec', type: 'twilio.recording.status.v1' };
+      const time = new Date().toISOString();
+      const data = { ...told, correlationId: null, status, params, receivedAt: time };
+      await producer.publish(topics.twilioCallCallbacks, { key: 'CA', event: { ...event, time, data } });
+    }
+    await eventually(async () =>
+      expect(await api(`/v1/recordings/${recordingSid}`)).toMatchObject({
+        status: 200,
+        body: { state: 'completed', durationSeconds: 13, deletion: null, accesses: [] },
+      }),
+    );
+    const list = await api(`/v1/recordings?state=completed&callSid=${callSid}`);
+    expect(list.body).toMatchObject({ recordings: [{ recordingId: recordingSid }], nextBefore: null });
+    // The provider cannot be reached: that somebody asked is kept all the same.
+    expect(await api(`/v1/recordings/${recordingSid}/media`)).toMatchObject({ status: 502 });
+    const { body } = await api(`/v1/recordings/${recordingSid}`);
+    expect(body['accesses']).toMatchObject([{ by: 'spec', range: null }]);
+    expect((await fetch(`${service.url}/v1/recordings/${recordingSid}/media`)).status).toBe(401);
+    const headers = { authorization: `Bearer ${token}` };
+    const removal = await fetch(`${service.url}/v1/recordings/${recordingSid}`, { method: 'DELETE', headers });
+    expect(removal.status).toBe(202);
+    // Nothing answers: it is due, and not proven to be gone.
+    expect(body['deleteAt']).toBeNull();
+    expect((await api(`/v1/recordings/${recordingSid}`)).body).toMatchObject({
+      state: 'completed',
+      deleteAt: expect.any(String),
+      deletion: null,
+    });
   });
 
   it('knows nothing of what is not there, and lets nobody in without a token', async () => {
@@ -164,7 +325,7 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
     await publishCommand(key);
     await eventually(() => {
       expect(deadLetters).toContain(`stranger:${stranger}`);
-      expect(states(key)).toEqual(['1 accepted']);
+      expect(states(key).slice(0, 1)).toEqual(['1 accepted']);
     });
   });
 });

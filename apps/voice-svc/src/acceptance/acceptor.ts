@@ -1,11 +1,21 @@
-import { Injectable } from '@nestjs/common';
-import type { PlaceCallCommand, CallState } from '@signalbox/contracts';
+import { Inject, Injectable } from '@nestjs/common';
+import type { CallState, PlaceCallCommand } from '@signalbox/contracts';
 import { requestDigest } from '@signalbox/domain-service';
+import { QuotaBook, queueOf } from '@signalbox/outbound';
 import { onCommit, type Transaction } from '@signalbox/persistence';
+import { TenantDirectory } from '@signalbox/tenants';
 import { v7 as uuidv7 } from 'uuid';
+import { naturalKey } from '../call/call.ts';
+import { findByKey, insert } from '../call/call.store.ts';
+import { quotaKinds } from '../dispatch/quota-kinds.rules.ts';
 import { countSteps, repeats } from '../metrics.ts';
-import { findByKey, insert, naturalKey } from '../call/call.store.ts';
 import { accept } from './accept.rules.ts';
+import { knownFlows } from './known-flow.store.ts';
+
+export interface PlaceAsked {
+  readonly command: PlaceCallCommand;
+  readonly traceparent: string | undefined;
+}
 
 export interface Acceptance {
   readonly callId: string;
@@ -17,10 +27,36 @@ export interface Acceptance {
 /** Takes requests in, whichever way they came: one call per tenant and idempotency key, however often it is asked for. */
 @Injectable()
 export class Acceptor {
-  /** Answers each request in order. */
-  async accept(tx: Transaction, commands: readonly PlaceCallCommand[]): Promise<Acceptance[]> {
+  readonly #tenants: TenantDirectory;
+  readonly #quotas: QuotaBook;
+
+  constructor(@Inject(TenantDirectory) tenants: TenantDirectory, @Inject(QuotaBook) quotas: QuotaBook) {
+    this.#tenants = tenants;
+    this.#quotas = quotas;
+  }
+
+  knows(tenant: string): boolean {
+    return this.#tenants.byName(tenant) !== undefined;
+  }
+
+  /**
+   * Answers each request in order.
+   * @throws when a tenant is unknown; the HTTP guard and the Kafka handler rule it out beforehand
+   */
+  async accept(tx: Transaction, asked: readonly PlaceAsked[]): Promise<Acceptance[]> {
     const now = new Date();
-    const steps = commands.map((command) => accept(command, { id: uuidv7(), now, digest: requestDigest(command) }));
+    const hasFlow = await knownFlows(
+      tx,
+      asked.map(({ command }) => command),
+    );
+    const steps = asked.map(({ command, traceparent }) => {
+      const tenant = this.#tenants.byName(command.tenant);
+      if (!tenant) throw new Error('the tenant is not in the tenant file');
+      const context = { id: uuidv7(), now, tenant, digest: requestDigest(command), traceparent };
+      const step = accept(command, { ...context, hasFlow: hasFlow(command) });
+      const queue = queueOf(quotaKinds, this.#quotas.of(tenant.name), step.call);
+      return { ...step, call: { ...step.call, queue } };
+    });
     const inserted = await insert(tx, steps);
     const others = steps.map(({ call }) => call).filter(({ id }) => !inserted.has(id));
     const known = await findByKey(tx, others);

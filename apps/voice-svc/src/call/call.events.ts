@@ -13,9 +13,15 @@ export function toEvents({ call, changes }: Step): OutgoingEvent[] {
       state: change.to,
       previousState: change.from,
       at: change.at,
-      to: call.request.to,
-      providerSid: change.from === null ? null : call.providerSid,
+      to: call.to,
+      from: call.from,
+      provider: 'twilio',
+      providerSid: change.providerSid,
+      round: change.round,
+      answeredBy: change.answeredBy,
+      durationSeconds: change.durationSeconds,
       error: change.error,
+      correlationId: call.request.correlationId ?? null,
       metadata: call.request.metadata,
     };
     const event: CloudEvent = {
@@ -24,6 +30,7 @@ export function toEvents({ call, changes }: Step): OutgoingEvent[] {
       type: 'voice.call.state-changed.v1',
       time: change.at,
       subject: call.id,
+      traceparent: call.traceparent,
       data,
     };
     return { topic: topics.voiceEvents.name, key: call.id, event };

@@ -1,25 +1,49 @@
-import type { PlaceCallCommand, CallState, Failure } from '@signalbox/contracts';
-import { columns, Outbox, run, type Transaction } from '@signalbox/persistence';
+import type { CallState, Failure, PlaceCallCommand } from '@signalbox/contracts';
+import { type ItemTable, laneNumber, laneOf } from '@signalbox/outbound';
+import { columns, Outbox, run, runPrepared, type Transaction, type Write, writeAll } from '@signalbox/persistence';
 import { toEvents } from './call.events.ts';
-import type { Call, Step } from './call.ts';
+import { type Call, naturalKey, type Remark, type Step } from './call.ts';
 
 /** The calls table. Rows are locked in id order, so two transactions never wait for each other crosswise. */
 
 const outbox = new Outbox();
 
-const callColumns = {
+const fixedColumns = {
   id: 'uuid',
   tenant: 'text',
   idempotency_key: 'text',
   request_digest: 'text',
   request: 'jsonb',
+  recipient: 'text',
+  sender: 'text',
+  lane: 'smallint',
+  traceparent: 'text',
   created_at: 'timestamptz',
+} as const;
+
+/** What `save` writes. */
+const changingColumns = {
   state: 'text',
   sequence: 'integer',
+  round: 'smallint',
   provider_sid: 'text',
+  earlier_sids: 'jsonb',
   error: 'jsonb',
+  attempt: 'integer',
+  due_at: 'timestamptz',
+  queue: 'text',
+  check_at: 'timestamptz',
+  cancel_requested: 'boolean',
+  answered_by: 'text',
+  duration_seconds: 'integer',
   updated_at: 'timestamptz',
 } as const;
+
+const callColumns = { ...fixedColumns, ...changingColumns };
+const names = Object.keys(callColumns);
+const assignments = Object.keys(changingColumns)
+  .map((name) => `${name} = n.${name}`)
+  .join(', ');
 
 /** A row as the driver returns it. */
 export interface CallRow {
@@ -28,55 +52,87 @@ export interface CallRow {
   readonly idempotency_key: string;
   readonly request_digest: string;
   readonly request: PlaceCallCommand;
+  readonly recipient: string;
+  readonly sender: string | null;
+  readonly lane: number;
+  readonly traceparent: string;
   readonly created_at: Date;
   readonly state: CallState;
   readonly sequence: number;
+  readonly round: number;
   readonly provider_sid: string | null;
+  readonly earlier_sids: readonly string[];
   readonly error: Failure | null;
+  readonly attempt: number;
+  readonly due_at: Date | null;
+  readonly queue: string;
+  readonly check_at: Date | null;
+  readonly cancel_requested: boolean;
+  readonly answered_by: string | null;
+  readonly duration_seconds: number | null;
   readonly updated_at: Date;
 }
 
-/** A line of the history that is no move: what came from outside. */
-export interface HistoryLine {
-  readonly callId: string;
-  /** RFC 3339, UTC. */
-  readonly at: string;
-  readonly kind: 'callback';
-  /** The CloudEvents id of what it tells; there is one line of it. */
-  readonly eventId: string;
-  readonly detail: Readonly<Record<string, unknown>>;
-}
+export const callTable: ItemTable<CallRow, Call> = { name: 'calls', columns: names, toItem: toCall };
 
 /** Locks by id; ids that do not exist are left out. */
 export async function lock(tx: Transaction, ids: readonly string[]): Promise<Map<string, Call>> {
-  const { rows } = await run<CallRow>(tx, 'select * from calls where id = any($1) order by id for update', [ids]);
+  const { rows } = await runPrepared<CallRow>(
+    tx,
+    `select ${names.join(', ')} from calls where id = any($1) order by id for update`,
+    [ids],
+  );
   return new Map(rows.map((row) => [row.id, toCall(row)]));
+}
+
+/** Our ids by the provider's, for callbacks that do not carry ours. Locks nothing: all of a batch are locked together, in one order. */
+export async function idsOfProviderSids(tx: Transaction, sids: readonly string[]): Promise<Map<string, string>> {
+  if (sids.length === 0) return new Map();
+  const { rows } = await run<{ provider_sid: string; id: string }>(
+    tx,
+    'select provider_sid, call_id as id from attempts where provider_sid = any($1)',
+    [sids],
+  );
+  return new Map(rows.map((row) => [row.provider_sid, row.id]));
+}
+
+/** Locks calls the provider has been silent about for too long, or that somebody wants to end. */
+export async function lockUnheard(tx: Transaction, now: Date, limit: number): Promise<Call[]> {
+  const { rows } = await run<CallRow>(
+    tx,
+    `select ${names.join(', ')} from calls where check_at <= $1 order by check_at limit $2 for update skip locked`,
+    [now, limit],
+  );
+  return rows.map(toCall);
 }
 
 /** Those that these tenants and idempotency keys made, by `naturalKey`. */
 export async function findByKey(
   tx: Transaction,
   wanted: readonly Pick<Call, 'tenant' | 'idempotencyKey'>[],
-): Promise<Map<string, Call>> {
+): Promise<Map<string, Pick<Call, 'id' | 'state' | 'requestDigest'>>> {
+  if (wanted.length === 0) return new Map();
   const keys = columns(wanted, { tenant: 'text', idempotency_key: 'text' }, ({ tenant, idempotencyKey }) => ({
     tenant,
     idempotency_key: idempotencyKey,
   }));
-  const { rows } = await run<CallRow>(
+  const { rows } = await run<Pick<CallRow, 'id' | 'tenant' | 'idempotency_key' | 'state' | 'request_digest'>>(
     tx,
-    `select k.* from calls k
+    `select k.id, k.tenant, k.idempotency_key, k.state, k.request_digest from calls k
      join ${keys.as('n')} on k.tenant = n.tenant and k.idempotency_key = n.idempotency_key`,
     keys.parameters,
   );
-  return new Map(rows.map(toCall).map((call) => [naturalKey(call), call]));
-}
-
-export function naturalKey({ tenant, idempotencyKey }: Pick<Call, 'tenant' | 'idempotencyKey'>): string {
-  return `${tenant}\0${idempotencyKey}`;
+  return new Map(
+    rows.map(({ id, tenant, idempotency_key: idempotencyKey, state, request_digest: requestDigest }) => [
+      naturalKey({ tenant, idempotencyKey }),
+      { id, state, requestDigest },
+    ]),
+  );
 }
 
 /** Inserts new ones with their history and events; returns the ids that were new, by tenant and idempotency key. */
 export async function insert(tx: Transaction, steps: readonly Step[]): Promise<Set<string>> {
+  if (steps.length === 0) return new Set();
   // Sorted like the unique index, so that two batches with common keys cannot deadlock.
   const sorted = [...steps].sort((a, b) => (naturalKey(a.call) < naturalKey(b.call) ? -1 : 1));
   const rows = columns(sorted, callColumns, ({ call }) => toRow(call));
@@ -87,33 +143,33 @@ export async function insert(tx: Transaction, steps: readonly Step[]): Promise<S
     rows.parameters,
   );
   const ids = new Set(inserted.map(({ id }) => id));
-  await tell(
-    tx,
-    steps.filter(({ call }) => ids.has(call.id)),
-  );
+  const added = steps.filter(({ call }) => ids.has(call.id));
+  await writeAll(tx, [historyWrite(added), outbox.write(added.flatMap(toEvents))]);
   return ids;
 }
 
-/** Saves locked ones with their history and events. */
-export async function save(tx: Transaction, steps: readonly Step[]): Promise<void> {
-  const { id, state, sequence, provider_sid, error, updated_at } = callColumns;
-  const rows = columns(steps, { id, state, sequence, provider_sid, error, updated_at }, ({ call }) => toRow(call));
-  await run(
-    tx,
+/** Saves locked ones with their history and events, and what else is to be written along with them. */
+export async function save(tx: Transaction, steps: readonly Step[], along: readonly Write[] = []): Promise<void> {
+  const changed = steps.filter(({ before, call }) => call !== before);
+  await writeAll(tx, [callWrite(changed), historyWrite(steps), outbox.write(changed.flatMap(toEvents)), ...along]);
+}
+
+function callWrite(changed: readonly Step[]): Write {
+  if (changed.length === 0) return undefined;
+  const rows = columns(changed, { id: fixedColumns.id, ...changingColumns }, ({ call }) => toRow(call));
+  return (first) => ({
     // The lock already keeps others out; the sequence makes going back impossible whoever forgets it.
-    `update calls k
-     set state = n.state, sequence = n.sequence, provider_sid = n.provider_sid, error = n.error, updated_at = n.updated_at
-     from ${rows.as('n')} where k.id = n.id and k.sequence <= n.sequence`,
-    rows.parameters,
-  );
-  await tell(tx, steps);
+    sql: `update calls k set ${assignments} from ${rows.as('n', first)} where k.id = n.id and k.sequence <= n.sequence`,
+    parameters: rows.parameters,
+  });
 }
 
 /** Which of these events the history knows already: they are repeats. Callers hold the locks. */
 export async function knownEvents(
   tx: Transaction,
-  events: readonly Pick<HistoryLine, 'callId' | 'eventId'>[],
+  events: readonly { readonly callId: string; readonly eventId: string }[],
 ): Promise<Set<string>> {
+  if (events.length === 0) return new Set();
   const wanted = columns(events, { call_id: 'uuid', event_id: 'text' }, ({ callId, eventId }) => ({
     call_id: callId,
     event_id: eventId,
@@ -131,41 +187,33 @@ export function eventKey(callId: string, eventId: string): string {
   return `${callId} ${eventId}`;
 }
 
-export async function writeHistory(tx: Transaction, lines: readonly HistoryLine[]): Promise<void> {
-  await appendHistory(
+/** Writes a line once, and tells when that was. */
+export async function tellOnce(
+  tx: Transaction,
+  callId: string,
+  line: Omit<Remark, 'eventId'> & { readonly eventId: string },
+): Promise<Date> {
+  const { rows } = await run<{ at: Date }>(
     tx,
-    lines.map(({ callId, at, kind, eventId, detail }) => ({ call_id: callId, at, kind, event_id: eventId, detail })),
+    `insert into call_history (call_id, at, kind, event_id, detail) values ($1, $2, $3, $4, $5)
+     on conflict (call_id, event_id) do update set event_id = excluded.event_id returning at`,
+    [callId, line.at, line.kind, line.eventId, line.detail],
   );
+  return rows[0]?.at ?? new Date(line.at);
 }
 
-/** A line of the history and an event for each move. */
-async function tell(tx: Transaction, steps: readonly Step[]): Promise<void> {
-  const moves = steps.flatMap(({ call, changes }) => changes.map((change) => ({ id: call.id, change })));
-  await appendHistory(
-    tx,
-    moves.map(({ id, change: { sequence, from, to, at, error } }) => ({
-      call_id: id,
-      at,
-      kind: 'state',
-      event_id: null,
-      detail: { sequence, from, to, error },
-    })),
-  );
-  await outbox.append(tx, steps.flatMap(toEvents));
-}
-
-interface HistoryRow {
-  readonly call_id: string;
-  readonly at: string;
-  readonly kind: string;
-  readonly event_id: string | null;
-  readonly detail: Readonly<Record<string, unknown>>;
-}
-
-async function appendHistory(tx: Transaction, lines: readonly HistoryRow[]): Promise<void> {
-  if (lines.length === 0) return;
-  const rows = columns(lines, { call_id: 'uuid', at: 'timestamptz', kind: 'text', event_id: 'text', detail: 'jsonb' });
-  await run(tx, `insert into call_history (${rows.names}) select * from ${rows.as('n')}`, rows.parameters);
+/** A line of the history for each move and remark. */
+function historyWrite(steps: readonly Step[]): Write {
+  const told = steps.flatMap(({ call, changes, remarks }) => [
+    ...changes.map(({ at, ...detail }) => ({ call_id: call.id, at, kind: 'state', event_id: null, detail })),
+    ...remarks.map(({ at, kind, eventId, detail }) => ({ call_id: call.id, at, kind, event_id: eventId, detail })),
+  ]);
+  if (told.length === 0) return undefined;
+  const lines = columns(told, { call_id: 'uuid', at: 'timestamptz', kind: 'text', event_id: 'text', detail: 'jsonb' });
+  return (first) => ({
+    sql: `insert into call_history (${lines.names}) select * from ${lines.as('n', first)}`,
+    parameters: lines.parameters,
+  });
 }
 
 export function toCall(row: CallRow): Call {
@@ -175,11 +223,24 @@ export function toCall(row: CallRow): Call {
     idempotencyKey: row.idempotency_key,
     requestDigest: row.request_digest,
     request: row.request,
+    to: row.recipient,
+    from: row.sender,
+    lane: laneOf(row.lane),
+    traceparent: row.traceparent,
     createdAt: row.created_at.toISOString(),
     state: row.state,
     sequence: row.sequence,
+    round: row.round,
     providerSid: row.provider_sid,
+    earlierSids: row.earlier_sids,
     error: row.error,
+    attempt: row.attempt,
+    dueAt: row.due_at?.toISOString() ?? null,
+    queue: row.queue,
+    checkAt: row.check_at?.toISOString() ?? null,
+    cancelRequested: row.cancel_requested,
+    answeredBy: row.answered_by,
+    durationSeconds: row.duration_seconds,
     updatedAt: row.updated_at.toISOString(),
   };
 }
@@ -191,11 +252,24 @@ function toRow(call: Call) {
     idempotency_key: call.idempotencyKey,
     request_digest: call.requestDigest,
     request: call.request,
+    recipient: call.to,
+    sender: call.from,
+    lane: laneNumber(call.lane),
+    traceparent: call.traceparent,
     created_at: call.createdAt,
     state: call.state,
     sequence: call.sequence,
+    round: call.round,
     provider_sid: call.providerSid,
+    earlier_sids: call.earlierSids,
     error: call.error,
+    attempt: call.attempt,
+    due_at: call.dueAt,
+    queue: call.queue,
+    check_at: call.checkAt,
+    cancel_requested: call.cancelRequested,
+    answered_by: call.answeredBy,
+    duration_seconds: call.durationSeconds,
     updated_at: call.updatedAt,
   };
 }

@@ -1,5 +1,14 @@
 import { type MigrationClass, outboxMigration } from '@signalbox/persistence';
 import { CreateCalls1764000001000 } from './0001-calls.migration.ts';
+import { CreateFlows1764000002000 } from './0002-flows.migration.ts';
+import { CreateFacts1764000003000 } from './0003-facts.migration.ts';
+import { CreateRecordings1764000004000 } from './0004-recordings.migration.ts';
 
 /** In the order of the timestamps that end their names. */
-export const migrations: MigrationClass[] = [outboxMigration, CreateCalls1764000001000];
+export const migrations: MigrationClass[] = [
+  outboxMigration,
+  CreateCalls1764000001000,
+  CreateFlows1764000002000,
+  CreateFacts1764000003000,
+  CreateRecordings1764000004000,
+];

@@ -1,0 +1,37 @@
+import { domainConfig, milliseconds } from '@signalbox/domain-service';
+import { dispatchConfig, leaseOutlivesCall } from '@signalbox/outbound';
+import { publicBaseUrlFault } from '@signalbox/twilio';
+import { z } from 'zod';
+import { twimlConfig } from './twiml/config.ts';
+
+const publicBaseUrl = (description: string) =>
+  z
+    .string()
+    .superRefine((base, context) => {
+      const fault = publicBaseUrlFault(base);
+      if (fault) context.addIssue({ code: 'custom', message: fault });
+    })
+    .meta({ description });
+
+/** The environment of voice-svc, beside what every service and the Kafka client read. */
+export const voiceConfig = domainConfig('voice-svc')
+  .extend({
+    PUBLIC_BASE_URL: publicBaseUrl('where the provider reaches webhook-ingest'),
+    VOICE_PUBLIC_BASE_URL: publicBaseUrl('where the provider reaches voice-svc for TwiML'),
+    ...dispatchConfig,
+    ...twimlConfig,
+    IN_DOUBT_SETTLE_MS: milliseconds(
+      15_000,
+      "how long an attempt in doubt is left alone, so that it can show up in the provider's list",
+    ),
+    CALLBACK_OVERDUE_MS: milliseconds(120_000, 'silence after which the provider is asked for the status'),
+    RECONCILE_POLL_MS: milliseconds(1_000, 'how often attempts in doubt and silent calls are looked for'),
+    PRICE_POLL_MS: milliseconds(60_000, 'first wait before the provider is asked what a call or recording cost'),
+    RECORDINGS_POLL_MS: milliseconds(10_000, 'how often recordings to delete and prices to ask for are looked for'),
+  })
+  .refine(...leaseOutlivesCall);
+
+export type VoiceConfig = z.output<typeof voiceConfig>;
+
+/** To inject the configuration. */
+export const CONFIG = Symbol('voice config');

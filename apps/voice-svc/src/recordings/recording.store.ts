@@ -1,0 +1,184 @@
+import type { RecordingState } from '@signalbox/contracts';
+import { columns, run, type Transaction, type Write } from '@signalbox/persistence';
+import type { Recording, RecordingStep } from './recording.ts';
+
+const recordingColumns = {
+  recording_sid: 'text',
+  tenant: 'text',
+  call_id: 'uuid',
+  call_sid: 'text',
+  conference_sid: 'text',
+  state: 'text',
+  sequence: 'integer',
+  source: 'text',
+  channels: 'smallint',
+  duration_seconds: 'integer',
+  price: 'text',
+  currency: 'text',
+  created_at: 'timestamptz',
+  updated_at: 'timestamptz',
+  delete_at: 'timestamptz',
+  deleted_at: 'timestamptz',
+  proven_at: 'timestamptz',
+  proof_status: 'smallint',
+  ask_at: 'timestamptz',
+} as const;
+
+export interface RecordingRow {
+  readonly recording_sid: string;
+  readonly tenant: string;
+  readonly call_id: string | null;
+  readonly call_sid: string | null;
+  readonly conference_sid: string | null;
+  readonly state: RecordingState;
+  readonly sequence: number;
+  readonly source: string | null;
+  readonly channels: number | null;
+  readonly duration_seconds: number | null;
+  readonly price: string | null;
+  readonly currency: string | null;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly delete_at: Date | null;
+  readonly deleted_at: Date | null;
+  readonly proven_at: Date | null;
+  readonly proof_status: number | null;
+}
+
+/** Locks by SID, in order; unknown ones are left out. */
+export async function lockRecordings(tx: Transaction, sids: readonly string[]): Promise<Map<string, Recording>> {
+  if (sids.length === 0) return new Map();
+  const { rows } = await run<RecordingRow>(
+    tx,
+    'select * from recordings where recording_sid = any($1) order by recording_sid for update',
+    [sids],
+  );
+  return new Map(rows.map((row) => [row.recording_sid, toRecording(row)]));
+}
+
+/**
+ * Saves locked or new ones. Two transactions that both find one new are told apart by its sequence: the later one of equal
+ * sequence changes nothing.
+ *
+ * @param askAt when the provider is first asked what it costs
+ */
+export function recordingsWrite(steps: readonly RecordingStep[], askAt: Date): Write {
+  if (steps.length === 0) return undefined;
+  const latest = new Map(steps.map((step) => [step.recording.recordingSid, step.recording]));
+  const sorted = [...latest.values()].sort((one, other) => (one.recordingSid < other.recordingSid ? -1 : 1));
+  const rows = columns(sorted, recordingColumns, (recording) => ({
+    recording_sid: recording.recordingSid,
+    tenant: recording.tenant,
+    call_id: recording.callId,
+    call_sid: recording.callSid,
+    conference_sid: recording.conferenceSid,
+    state: recording.state,
+    sequence: recording.sequence,
+    source: recording.source,
+    channels: recording.channels,
+    duration_seconds: recording.durationSeconds,
+    price: recording.price,
+    currency: recording.currency,
+    created_at: recording.createdAt,
+    updated_at: recording.updatedAt,
+    delete_at: recording.deleteAt,
+    deleted_at: recording.deletedAt,
+    proven_at: recording.provenAt,
+    proof_status: recording.proofStatus,
+    ask_at: recording.state === 'completed' && recording.price === null ? askAt.toISOString() : null,
+  }));
+  const changing = Object.keys(recordingColumns).filter(
+    (name) => !['recording_sid', 'tenant', 'created_at'].includes(name),
+  );
+  return (first) => ({
+    sql: `insert into recordings as r (${rows.names}) select * from ${rows.as('n', first)}
+     on conflict (recording_sid) do update set ${changing.map((name) => `${name} = excluded.${name}`).join(', ')}
+     where r.tenant = excluded.tenant and r.sequence < excluded.sequence`,
+    parameters: rows.parameters,
+  });
+}
+
+/** Recordings whose time is over, each for one replica at a time: until `until` they are this one's. */
+export async function takeDoomed(tx: Transaction, now: Date, until: Date, limit: number): Promise<Recording[]> {
+  const { rows } = await run<RecordingRow>(
+    tx,
+    `update recordings r set delete_at = $2, deletion_asks = least(r.deletion_asks + 1, 1000)
+     from (select recording_sid from recordings where delete_at <= $1 and proven_at is null
+           order by delete_at limit $3 for update skip locked) due
+     where r.recording_sid = due.recording_sid returning r.*`,
+    [now, until, limit],
+  );
+  return rows.map(toRecording);
+}
+
+/** Takes recordings whose price is to be asked for, as `takeDoomed` does. */
+export async function takeUnpriced(
+  tx: Transaction,
+  now: Date,
+  until: Date,
+  limit: number,
+): Promise<{ recording: Recording; asks: number }[]> {
+  const { rows } = await run<RecordingRow & { asks: number }>(
+    tx,
+    `update recordings r set ask_at = $2, asks = r.asks + 1
+     from (select recording_sid from recordings where ask_at <= $1 and state = 'completed'
+           order by ask_at limit $3 for update skip locked) due
+     where r.recording_sid = due.recording_sid returning r.*`,
+    [now, until, limit],
+  );
+  return rows.map((row) => ({ recording: toRecording(row), asks: row.asks }));
+}
+
+export async function askAgain(tx: Transaction, sid: string, askAt: string | null): Promise<void> {
+  await run(tx, 'update recordings set ask_at = $2 where recording_sid = $1', [sid, askAt]);
+}
+
+/** So many recordings should have been deleted this long ago and are not proven to be. */
+export async function countOverdue(tx: Transaction): Promise<number> {
+  const { rows } = await run<{ count: string }>(
+    tx,
+    `select count(*) from recordings where proven_at is null and delete_at is not null and deletion_asks > 60`,
+  );
+  return Number(rows[0]?.count ?? 0);
+}
+
+export interface Access {
+  readonly recordingSid: string;
+  readonly tenant: string;
+  readonly by: string;
+  readonly at: string;
+  readonly range: string | null;
+}
+
+export async function noteAccess(tx: Transaction, access: Access): Promise<void> {
+  await run(tx, 'insert into recording_accesses (recording_sid, tenant, by, at, range) values ($1, $2, $3, $4, $5)', [
+    access.recordingSid,
+    access.tenant,
+    access.by,
+    access.at,
+    access.range,
+  ]);
+}
+
+export function toRecording(row: RecordingRow): Recording {
+  return {
+    recordingSid: row.recording_sid,
+    tenant: row.tenant,
+    callId: row.call_id,
+    callSid: row.call_sid,
+    conferenceSid: row.conference_sid,
+    state: row.state,
+    sequence: row.sequence,
+    source: row.source,
+    channels: row.channels,
+    durationSeconds: row.duration_seconds,
+    price: row.price,
+    currency: row.currency,
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+    deleteAt: row.delete_at?.toISOString() ?? null,
+    deletedAt: row.deleted_at?.toISOString() ?? null,
+    provenAt: row.proven_at?.toISOString() ?? null,
+    proofStatus: row.proof_status,
+  };
+}
