@@ -1,32 +1,40 @@
 import { Controller, Inject } from '@nestjs/common';
-import { type EventOf, topics } from '@signalbox/contracts';
+import { type CancelEmailCommand, type EventOf, topics } from '@signalbox/contracts';
 import { type Batch, OnBatch, RejectRecord } from '@signalbox/kafka';
-import type { Transaction } from '@signalbox/persistence';
-import { TenantDirectory } from '@signalbox/tenants';
-import { Acceptor } from './acceptor.ts';
+import { failpoints, onCommit, type Transaction } from '@signalbox/persistence';
+import { Acceptor, type SendAsked } from './acceptor.ts';
+import { cancelAll } from './cancel.ts';
 
 type Command = EventOf<typeof topics.emailCommands>;
 
 @Controller()
 export class AcceptanceHandler {
   readonly #acceptor: Acceptor;
-  readonly #tenants: TenantDirectory;
 
-  constructor(@Inject(Acceptor) acceptor: Acceptor, @Inject(TenantDirectory) tenants: TenantDirectory) {
+  constructor(@Inject(Acceptor) acceptor: Acceptor) {
     this.#acceptor = acceptor;
-    this.#tenants = tenants;
   }
 
+  /** Sends before cancels: in one batch a cancel can only be meant for a send that stands before it or that it overtook. */
   @OnBatch(topics.emailCommands)
   async takeCommands(batch: Batch<Command>, tx: Transaction): Promise<void> {
-    const strangers = batch.filter(({ event }) => !this.#tenants.byName(event.data.tenant));
+    const strangers = batch.filter(({ event }) => !this.#acceptor.knows(event.data.tenant));
     if (strangers.length > 0) throw new RejectRecord(strangers, 'tenant: not in the tenant file');
-    const results = await this.#acceptor.accept(
-      tx,
-      batch.map(({ event }) => event.data),
-    );
+
+    const sends: SendAsked[] = [];
+    const cancels: CancelEmailCommand[] = [];
+    for (const { event } of batch) {
+      if (event.type === 'email.send.v1') sends.push({ command: event.data, traceparent: event.traceparent });
+      else cancels.push(event.data);
+    }
+    const results = await this.#acceptor.accept(tx, sends);
     // Over Kafka nobody waits for an answer, and a request that is dropped must be found somewhere.
-    const conflicts = batch.filter((_record, index) => results[index]?.result === 'conflict');
+    const conflicts = batch
+      .filter(({ event }) => event.type === 'email.send.v1')
+      .filter((_record, index) => results[index]?.result === 'conflict');
     if (conflicts.length > 0) throw new RejectRecord(conflicts, 'idempotencyKey: belongs to another request');
+
+    if (cancels.length > 0) await cancelAll(tx, cancels, new Date());
+    onCommit(tx, () => failpoints.reached('acceptance.committed'));
   }
 }

@@ -1,11 +1,26 @@
-import { Injectable } from '@nestjs/common';
-import type { SendEmailCommand, EmailState } from '@signalbox/contracts';
+import { Inject, Injectable } from '@nestjs/common';
+import type { EmailState, Failure, SendEmailCommand } from '@signalbox/contracts';
 import { requestDigest } from '@signalbox/domain-service';
+import { QuotaBook, queueOf } from '@signalbox/outbound';
 import { onCommit, type Transaction } from '@signalbox/persistence';
+import { TenantDirectory } from '@signalbox/tenants';
 import { v7 as uuidv7 } from 'uuid';
+import { quotaKinds } from '../dispatch/quota-kinds.rules.ts';
+import { bodyKeyOf, type EmailBody, keepBodies } from '../email/body.store.ts';
+import { naturalKey, rejectNew } from '../email/email.ts';
+import { findByKey, insert } from '../email/email.store.ts';
+import { failures } from '../email/failures.ts';
 import { countSteps, repeats } from '../metrics.ts';
-import { findByKey, insert, naturalKey } from '../email/email.store.ts';
+import { ReplyTokens } from '../inbound/reply-tokens.ts';
+import { suppressedAmong } from '../suppression/suppression.store.ts';
+import { missingData, unknownTemplate } from '../templates/template.rules.ts';
+import { Templates } from '../templates/templates.ts';
 import { accept } from './accept.rules.ts';
+
+export interface SendAsked {
+  readonly command: SendEmailCommand;
+  readonly traceparent: string | undefined;
+}
 
 export interface Acceptance {
   readonly emailId: string;
@@ -14,16 +29,75 @@ export interface Acceptance {
   readonly result: 'new' | 'repeat' | 'conflict';
 }
 
+export class UnknownTenant extends Error {
+  constructor(readonly tenant: string) {
+    super('the tenant is not in the tenant file');
+    this.name = 'UnknownTenant';
+  }
+}
+
 /** Takes requests in, whichever way they came: one email per tenant and idempotency key, however often it is asked for. */
 @Injectable()
 export class Acceptor {
-  /** Answers each request in order. */
-  async accept(tx: Transaction, commands: readonly SendEmailCommand[]): Promise<Acceptance[]> {
+  readonly #tenants: TenantDirectory;
+  readonly #quotas: QuotaBook;
+  readonly #replies: ReplyTokens;
+  readonly #templates: Templates;
+
+  constructor(
+    @Inject(TenantDirectory) tenants: TenantDirectory,
+    @Inject(QuotaBook) quotas: QuotaBook,
+    @Inject(ReplyTokens) replies: ReplyTokens,
+    @Inject(Templates) templates: Templates,
+  ) {
+    this.#tenants = tenants;
+    this.#quotas = quotas;
+    this.#replies = replies;
+    this.#templates = templates;
+  }
+
+  knows(tenant: string): boolean {
+    return this.#tenants.byName(tenant) !== undefined;
+  }
+
+  /**
+   * Answers each request in order.
+   * @throws UnknownTenant; the HTTP guard and the Kafka handler rule it out beforehand
+   */
+  async accept(tx: Transaction, asked: readonly SendAsked[]): Promise<Acceptance[]> {
     const now = new Date();
-    const steps = commands.map((command) => accept(command, { id: uuidv7(), now, digest: requestDigest(command) }));
+    const decided = asked.map(({ command, traceparent }) => {
+      const tenant = this.#tenants.byName(command.tenant);
+      if (!tenant) throw new UnknownTenant(command.tenant);
+      const digest = requestDigest(command);
+      const id = uuidv7();
+      const replyAddress = this.#replies.addressOf(tenant, id);
+      const templateFault = this.#templateFault(command);
+      const context = { id, now, tenant, digest, traceparent, bodyKeyOf, replyAddress, templateFault };
+      const { step, body } = accept(command, context);
+      const queue = queueOf(quotaKinds, this.#quotas.of(tenant.name), step.email);
+      return { step: { ...step, email: { ...step.email, queue } }, body };
+    });
+    const suppressed = await suppressedAmong(
+      tx,
+      decided.map(({ step }) => step.email),
+    );
+    const steps = decided.map(({ step }) =>
+      step.email.state !== 'rejected' && suppressed.has(step.email.id)
+        ? rejectNew(step.email, failures.suppressed)
+        : step,
+    );
     const inserted = await insert(tx, steps);
-    const others = steps.map(({ email }) => email).filter(({ id }) => !inserted.has(id));
-    const known = await findByKey(tx, others);
+    const bodies = new Map<string, EmailBody>();
+    for (const [index, { email }] of steps.entries()) {
+      const body = decided[index]?.body;
+      if (body && inserted.has(email.id) && email.state !== 'rejected') bodies.set(email.bodyKey, body);
+    }
+    await keepBodies(tx, bodies);
+    const known = await findByKey(
+      tx,
+      steps.map(({ email }) => email).filter(({ id }) => !inserted.has(id)),
+    );
     const results = steps.map(({ email }): Acceptance => {
       if (inserted.has(email.id)) return { emailId: email.id, state: email.state, result: 'new' };
       const earlier = known.get(naturalKey(email));
@@ -36,5 +110,12 @@ export class Acceptor {
       for (const { result } of results) if (result !== 'new') repeats.inc({ result });
     });
     return results;
+  }
+  #templateFault({ tenant, template: name, templateData }: SendEmailCommand): Failure | undefined {
+    if (!name) return undefined;
+    const template = this.#templates.find(tenant, name);
+    if (!template) return unknownTemplate(name);
+    const faults = template.missing(templateData);
+    return faults.length > 0 ? missingData(name, faults) : undefined;
   }
 }

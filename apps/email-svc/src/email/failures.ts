@@ -1,0 +1,168 @@
+import type { Failure } from '@signalbox/contracts';
+
+/** Failures that callers meet, by our own codes; what SendGrid's HTTP statuses and events mean is told with them. */
+export const failures = {
+  invalidRecipient: {
+    code: 'invalid_recipient',
+    class: 'terminal',
+    title: 'The recipient is not an email address',
+    remedy: 'Send to an address such as a@example.com',
+  },
+  invalidSender: {
+    code: 'invalid_sender',
+    class: 'terminal',
+    title: 'The sender or the reply-to is not an email address',
+    remedy: 'Send from an address of a domain that is authenticated with SendGrid',
+  },
+  noSender: {
+    code: 'no_sender',
+    class: 'configuration',
+    title: 'The request names no sender, and the tenant has none by default',
+    remedy: 'Name `from`, or set sendgrid.from in the tenant file',
+  },
+  noReplyAddress: {
+    code: 'no_reply_address',
+    class: 'configuration',
+    title: 'The request asks to track replies, and there is no address to receive them',
+    remedy: 'Set sendgrid.inboundParse.replyAddress in the tenant file, and REPLY_KEY',
+  },
+  noSubject: {
+    code: 'no_subject',
+    class: 'terminal',
+    title: 'There is neither a subject nor a text whose first line could be one',
+    remedy: 'Send a subject',
+  },
+  notConfigured: {
+    code: 'not_configured',
+    class: 'configuration',
+    title: 'The tenant has no SendGrid key',
+    remedy: 'Set sendgrid.apiKey in the tenant file',
+  },
+  templateNotApplied: {
+    code: 'template_not_applied',
+    class: 'configuration',
+    title: 'SendGrid has no template of this name',
+    remedy: 'Run templates.cli.js apply; the email goes out by itself when it is there',
+  },
+  templatesUnreadable: {
+    code: 'templates_unreadable',
+    class: 'retryable',
+    title: "SendGrid's templates could not be read",
+    remedy: 'Give the key the scope templates.read; otherwise nothing to do: it is tried again',
+  },
+  suppressed: {
+    code: 'suppressed',
+    class: 'compliance',
+    title: 'The recipient is on the suppression list',
+    remedy: 'Do not write to them; GET /v1/suppressions/:recipient says why, and an administrator may lift it',
+  },
+  expired: {
+    code: 'expired',
+    class: 'terminal',
+    title: 'expiresAt passed before the provider took the email',
+    remedy: 'Allow more time, or look why dispatch is slow: attempts in the history say what the provider answered',
+  },
+  overQuota: {
+    code: 'over_quota',
+    class: 'rate',
+    title: "The day's cap is reached and the email would expire before the next day begins",
+    remedy: 'Raise the cap (PUT /v1/quotas/…), or allow the email more time',
+  },
+  inDoubt: {
+    code: 'in_doubt',
+    class: 'unknown',
+    title: 'It was never found out whether the provider took the email',
+    remedy: "Look for the recipient in SendGrid's activity feed before it is sent again under a new key",
+  },
+  bodyGone: {
+    code: 'body_gone',
+    class: 'unknown',
+    title: 'The body of the email is no longer there',
+    remedy: 'Send it again under a new key, and report this: a body must outlive its last email',
+  },
+  unanswered: {
+    code: 'no_answer',
+    class: 'retryable',
+    title: 'The provider did not answer',
+    remedy: 'Nothing to do: it is sent again, or waits for an event that tells whether it arrived',
+    runbook: 'docs/runbooks/SignalboxEmailsInDoubt.md',
+  },
+  badRequest: {
+    code: 'bad_request',
+    class: 'terminal',
+    title: 'SendGrid refuses the request as invalid (HTTP 400)',
+    remedy: 'The history of the email names the field at fault; correct it and send under a new key',
+  },
+  tooLarge: {
+    code: 'payload_too_large',
+    class: 'terminal',
+    title: 'The email is larger than SendGrid takes (HTTP 413)',
+    remedy: 'Link to large files and do not attach them',
+  },
+  credentialsRefused: {
+    code: 'credentials_refused',
+    class: 'configuration',
+    title: "SendGrid refuses the tenant's key (HTTP 401)",
+    remedy: 'Put a valid key into the tenant file; held emails then go out by themselves',
+    runbook: 'docs/runbooks/SignalboxEmailCredentialsRefused.md',
+  },
+  scopeMissing: {
+    code: 'scope_missing',
+    class: 'configuration',
+    title: "The tenant's key may not send, or the sender is not verified (HTTP 403)",
+    remedy:
+      'Give the key the scope mail.send, or authenticate the domain of the sender; held emails then go out by themselves',
+    runbook: 'docs/runbooks/SignalboxEmailCredentialsRefused.md',
+  },
+  tooManyRequests: {
+    code: 'too_many_requests',
+    class: 'rate',
+    title: 'SendGrid asks to slow down (HTTP 429)',
+    remedy: 'Nothing to do: it is sent when the window has passed',
+  },
+  providerError: {
+    code: 'provider_error',
+    class: 'retryable',
+    title: 'SendGrid failed (HTTP 5xx)',
+    remedy: 'See status.sendgrid.com if it lasts; the email waits for an event that tells whether it was taken',
+    runbook: 'docs/runbooks/SignalboxEmailsInDoubt.md',
+  },
+  hardBounce: {
+    code: 'hard_bounce',
+    class: 'terminal',
+    title: 'The other server refused the email for good',
+    remedy: 'The address was put on the suppression list; ask the person for another one',
+  },
+  softBounce: {
+    code: 'soft_bounce',
+    class: 'retryable',
+    title: 'The other server would not take the email for days, e.g. because the mailbox is full',
+    remedy: 'Try again later under a new key',
+  },
+  blocked: {
+    code: 'blocked',
+    class: 'compliance',
+    title: 'The other server blocked the email: its content, or the reputation of the sender',
+    remedy: 'The history has the reason; look at the deliverability of the domain before more is sent there',
+    runbook: 'docs/runbooks/SignalboxEmailsNotDelivered.md',
+  },
+  droppedSuppressed: {
+    code: 'dropped_suppressed',
+    class: 'compliance',
+    title: 'SendGrid dropped the email: the recipient is on one of its lists',
+    remedy: 'The address was put on our list too; a person asks to be taken off, an administrator lifts it',
+  },
+  droppedInvalid: {
+    code: 'dropped_invalid',
+    class: 'terminal',
+    title: 'SendGrid dropped the email: the address cannot be delivered to',
+    remedy: 'Ask the person for another address',
+  },
+  dropped: {
+    code: 'dropped',
+    class: 'configuration',
+    title: 'SendGrid dropped the email',
+    remedy: 'The history has the reason, e.g. spam content or a package that is used up',
+    runbook: 'docs/runbooks/SignalboxEmailsNotDelivered.md',
+  },
+} as const satisfies Record<string, Failure>;

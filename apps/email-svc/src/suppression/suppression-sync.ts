@@ -1,0 +1,171 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Periodic, TRANSACT } from '@signalbox/domain-service';
+import { run, type Transact, type Transaction } from '@signalbox/persistence';
+import { SendgridApiError, sendgridClient } from '@signalbox/sendgrid';
+import { LOGGER } from '@signalbox/service';
+import type { Logger } from '@signalbox/telemetry';
+import { type Tenant, TenantDirectory } from '@signalbox/tenants';
+import { CONFIG, type EmailConfig } from '../config.ts';
+import { countSuppressions, suppressionsUntold, suppressionSyncs } from '../metrics.ts';
+import { readLists, tell } from './sendgrid-lists.ts';
+import type { Suppression, SuppressionRequest } from './suppression.rules.ts';
+import { applyRequests, countUntold, markTold, untold } from './suppression.store.ts';
+
+/** Rows of one transaction. */
+const chunk = 1_000;
+
+/** Lists are read again from a little before where the last read ended: an entry may show up late. */
+const overlapSeconds = 600;
+
+/** Changes told in one pass. */
+const perPass = 200;
+
+/** Keeps our suppression list and SendGrid's alike: reads its lists, and tells it what was decided here. */
+@Injectable()
+export class SuppressionSync {
+  readonly #transact: Transact;
+  readonly #tenants: TenantDirectory;
+  readonly #config: EmailConfig;
+  readonly #log: Logger;
+  readonly #works: readonly Periodic[];
+
+  constructor(
+    @Inject(TRANSACT) transact: Transact,
+    @Inject(TenantDirectory) tenants: TenantDirectory,
+    @Inject(CONFIG) config: EmailConfig,
+    @Inject(LOGGER) log: Logger,
+  ) {
+    this.#transact = transact;
+    this.#tenants = tenants;
+    this.#config = config;
+    this.#log = log;
+    this.#works = [
+      new Periodic("SendGrid's suppression lists", config.SUPPRESSION_SYNC_MS, log, () => this.#readAll()),
+      new Periodic('suppressions to tell SendGrid', config.SUPPRESSION_PUSH_MS, log, () => this.#tellAll()),
+    ];
+  }
+
+  start(): void {
+    for (const work of this.#works) work.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#works.map((work) => work.stop()));
+  }
+
+  /**
+   * Reads SendGrid's lists of a tenant now; returns how many recipients were new to ours.
+   * @throws SendgridApiError, SendgridTransportError; TypeError for a tenant without a key
+   */
+  async read(tenant: Tenant, since: number): Promise<number> {
+    const requests = await readLists(this.#client(tenant), tenant.name, since);
+    let added = 0;
+    for (let from = 0; from < requests.length; from += chunk) {
+      const part: SuppressionRequest[] = requests.slice(from, from + chunk);
+      const changes = await this.#transact((tx) => applyRequests(tx, part));
+      countSuppressions(changes);
+      added += changes.length;
+    }
+    return added;
+  }
+
+  /** What SendGrid has on its lists at this moment. */
+  async listed(tenant: Tenant): Promise<SuppressionRequest[]> {
+    return readLists(this.#client(tenant), tenant.name, 0);
+  }
+
+  async #readAll(): Promise<boolean> {
+    for (const tenant of this.#tenants.all) {
+      if (!tenant.sendgrid?.apiKey) continue;
+      const startedAt = Math.floor(Date.now() / 1000);
+      const since = await this.#transact((tx) => takeTurn(tx, tenant.name, this.#config.SUPPRESSION_SYNC_MS));
+      if (since === undefined) continue;
+      try {
+        const added = await this.read(tenant, since);
+        await this.#transact((tx) => readUpTo(tx, tenant.name, Math.max(0, startedAt - overlapSeconds)));
+        suppressionSyncs.inc({ direction: 'read', result: 'ok' });
+        if (added > 0)
+          this.#log.info({ tenant: tenant.name, added }, "recipients of SendGrid's lists were new to ours");
+      } catch (error) {
+        suppressionSyncs.inc({ direction: 'read', result: 'failed' });
+        this.#log.warn({ err: error, tenant: tenant.name }, "SendGrid's suppression lists could not be read");
+      }
+    }
+    return false;
+  }
+
+  async #tellAll(): Promise<boolean> {
+    const tenants = this.#tenants.all.filter(({ sendgrid }) => sendgrid?.apiKey);
+    const { changes, waiting } = await this.#transact(async (tx) => ({
+      changes: await untold(
+        tx,
+        tenants.map(({ name }) => name),
+        perPass,
+      ),
+      waiting: await countUntold(tx),
+    }));
+    suppressionsUntold.set(waiting);
+    let failed = false;
+    for (const tenant of tenants) {
+      const ofTenant = changes.filter((change) => change.tenant === tenant.name);
+      if (ofTenant.length > 0 && !(await this.#tell(tenant, ofTenant))) failed = true;
+    }
+    return !failed && changes.length === perPass;
+  }
+
+  /** Tells them together, and one by one where SendGrid refuses one of them; false when it could not be told at all. */
+  async #tell(tenant: Tenant, changes: readonly Suppression[]): Promise<boolean> {
+    try {
+      await tell(this.#client(tenant), changes);
+      suppressionSyncs.inc({ direction: 'tell', result: 'ok' });
+    } catch (error) {
+      if (!isRefusal(error)) {
+        suppressionSyncs.inc({ direction: 'tell', result: 'failed' });
+        this.#log.warn(
+          { err: error, tenant: tenant.name, changes: changes.length },
+          'SendGrid could not be told of suppressions',
+        );
+        return false;
+      }
+      if (changes.length > 1) {
+        for (const change of changes) if (!(await this.#tell(tenant, [change]))) return false;
+        return true;
+      }
+      // An address or a group that SendGrid does not take will not be taken next time either; ours holds without it.
+      suppressionSyncs.inc({ direction: 'tell', result: 'refused' });
+      const { scope, state } = changes[0] as Suppression;
+      this.#log.warn(
+        { err: error, tenant: tenant.name, scope, state },
+        'SendGrid refuses a change of the suppression list',
+      );
+    }
+    await this.#transact((tx) => markTold(tx, changes));
+    return true;
+  }
+
+  #client(tenant: Tenant) {
+    return sendgridClient(tenant, { timeoutMs: this.#config.PROVIDER_TIMEOUT_MS });
+  }
+}
+
+/** It is the change that is at fault, and neither the key nor the moment. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof SendgridApiError && (error.status === 400 || error.status === 404);
+}
+
+/** From when to read a tenant's lists, if it is time and no other replica is at it. */
+async function takeTurn(tx: Transaction, tenant: string, everyMs: number): Promise<number | undefined> {
+  await run(tx, `insert into suppression_syncs values ($1, now(), 0) on conflict do nothing`, [tenant]);
+  const { rows } = await run<{ since: string }>(
+    tx,
+    `update suppression_syncs set next_at = now() + $2 * interval '1 millisecond'
+     where tenant = $1 and next_at <= now() returning since`,
+    // A little less, so that the next look finds it due.
+    [tenant, everyMs * 0.9],
+  );
+  return rows[0] && Number(rows[0].since);
+}
+
+async function readUpTo(tx: Transaction, tenant: string, since: number): Promise<void> {
+  await run(tx, 'update suppression_syncs set since = $2 where tenant = $1 and since < $2', [tenant, since]);
+}

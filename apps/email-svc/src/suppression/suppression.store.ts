@@ -1,0 +1,179 @@
+import type { Lane, SuppressionReason, SuppressionState } from '@signalbox/contracts';
+import { columns, Outbox, run, runPrepared, type Transaction } from '@signalbox/persistence';
+import {
+  allBulk,
+  decideAll,
+  everything,
+  keyOf,
+  type Suppression,
+  type SuppressionKey,
+  type SuppressionRequest,
+  toSuppressionEvent,
+} from './suppression.rules.ts';
+
+/**
+ * The suppression list. Rows are created and locked in the order of their key, and always after those of emails, so that no two
+ * transactions wait for each other crosswise.
+ */
+
+const outbox = new Outbox();
+
+const keyColumns = { tenant: 'text', recipient: 'text', scope: 'text' } as const;
+
+export interface SuppressionRow {
+  readonly tenant: string;
+  readonly recipient: string;
+  readonly scope: string;
+  readonly state: SuppressionState;
+  readonly reason: SuppressionReason;
+  readonly source: string | null;
+  readonly sequence: number;
+  readonly changed_at: Date;
+  readonly told: number;
+}
+
+/**
+ * Applies requests in their order, with the history and an event of each change in the same transaction; what changes
+ * nothing leaves no trace. Returns the changes.
+ */
+export async function applyRequests(tx: Transaction, requests: readonly SuppressionRequest[]): Promise<Suppression[]> {
+  if (requests.length === 0) return [];
+  await reserve(tx, requests);
+  const changes = decideAll(await lock(tx, requests), requests);
+  if (changes.length === 0) return [];
+  await save(tx, [...new Map(changes.map((change) => [keyOf(change), change])).values()]);
+  await record(tx, changes);
+  await outbox.append(tx, changes.map(toSuppressionEvent));
+  return changes;
+}
+
+/** Which of these emails have a recipient who must not get them; their ids. Sees what was committed before this statement. */
+export async function suppressedAmong(
+  tx: Transaction,
+  emails: readonly {
+    readonly id: string;
+    readonly tenant: string;
+    readonly to: string;
+    readonly lane: Lane;
+    readonly unsubscribeGroup: number | null;
+  }[],
+): Promise<Set<string>> {
+  if (emails.length === 0) return new Set();
+  const asked = columns(
+    emails,
+    { id: 'uuid', tenant: 'text', recipient: 'text', bulk: 'boolean', of_group: 'integer' },
+    ({ id, tenant, to, lane, unsubscribeGroup }) => ({
+      id,
+      tenant,
+      recipient: to,
+      bulk: lane === 'bulk',
+      of_group: unsubscribeGroup,
+    }),
+  );
+  // Lateral, so that each email costs an index probe however long the list is.
+  const { rows } = await runPrepared<{ id: string }>(
+    tx,
+    `select n.id from ${asked.as('n')} cross join lateral (
+       select from suppressions s
+       where s.tenant = n.tenant and s.recipient = n.recipient and s.state = 'opted_out'
+         and (s.scope = '${everything}'
+           or (n.bulk and (n.of_group is null or s.scope in ('${allBulk}', 'group:' || n.of_group))))
+       limit 1
+     ) hit`,
+    asked.parameters,
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Changes of these tenants that SendGrid is to be told, the oldest first. Locks nothing: telling takes a while and does no harm twice. */
+export async function untold(tx: Transaction, tenants: readonly string[], limit: number): Promise<Suppression[]> {
+  const { rows } = await run<SuppressionRow>(
+    tx,
+    'select * from suppressions where told < sequence and tenant = any($1) order by changed_at limit $2',
+    [tenants, limit],
+  );
+  return rows.map(toSuppression);
+}
+
+export async function countUntold(tx: Transaction): Promise<number> {
+  const { rows } = await run<{ count: number }>(
+    tx,
+    'select count(*)::int as count from suppressions where told < sequence',
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/** SendGrid knows these changes by now; one that came since is still to be told. */
+export async function markTold(tx: Transaction, told: readonly Suppression[]): Promise<void> {
+  const rows = columns(told, { ...keyColumns, sequence: 'integer' });
+  await run(
+    tx,
+    `update suppressions s set told = n.sequence from ${rows.as('n')}
+     where s.tenant = n.tenant and s.recipient = n.recipient and s.scope = n.scope and s.told < n.sequence`,
+    rows.parameters,
+  );
+}
+
+/** Makes a row for everyone who may be opted out for the first time, so that there is something to lock. */
+async function reserve(tx: Transaction, requests: readonly SuppressionRequest[]): Promise<void> {
+  const optOuts = requests.filter(({ state }) => state === 'opted_out');
+  if (optOuts.length === 0) return;
+  const rows = columns(optOuts, keyColumns);
+  await run(
+    tx,
+    `insert into suppressions (${rows.names}, state, reason, sequence, changed_at, told)
+     select distinct ${rows.names}, 'opted_in', 'api', 0, now(), 0 from ${rows.as('n')} order by ${rows.names}
+     on conflict do nothing`,
+    rows.parameters,
+  );
+}
+
+async function lock(tx: Transaction, keys: readonly SuppressionKey[]): Promise<Map<string, Suppression>> {
+  const wanted = columns(keys, keyColumns);
+  const { rows } = await run<SuppressionRow>(
+    tx,
+    `select * from suppressions where (${wanted.names}) in (select ${wanted.names} from ${wanted.as('n')})
+     order by ${wanted.names} for update`,
+    wanted.parameters,
+  );
+  return new Map(rows.map(toSuppression).map((suppression) => [keyOf(suppression), suppression]));
+}
+
+async function save(tx: Transaction, standing: readonly Suppression[]): Promise<void> {
+  const rows = columns(
+    standing,
+    {
+      ...keyColumns,
+      state: 'text',
+      reason: 'text',
+      source: 'text',
+      sequence: 'integer',
+      changed_at: 'timestamptz',
+      told: 'integer',
+    },
+    ({ at, ...row }) => ({ ...row, changed_at: at }),
+  );
+  await run(
+    tx,
+    `update suppressions s
+     set state = n.state, reason = n.reason, source = n.source, sequence = n.sequence, changed_at = n.changed_at, told = n.told
+     from ${rows.as('n')} where s.tenant = n.tenant and s.recipient = n.recipient and s.scope = n.scope`,
+    rows.parameters,
+  );
+}
+
+async function record(tx: Transaction, changes: readonly Suppression[]): Promise<void> {
+  const rows = columns(changes, {
+    ...keyColumns,
+    state: 'text',
+    reason: 'text',
+    source: 'text',
+    sequence: 'integer',
+    at: 'timestamptz',
+  });
+  await run(tx, `insert into suppression_changes (${rows.names}) select * from ${rows.as('n')}`, rows.parameters);
+}
+
+export function toSuppression({ changed_at, ...row }: SuppressionRow): Suppression {
+  return { ...row, at: changed_at.toISOString() };
+}

@@ -1,0 +1,32 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type EmailConfig } from '../config.ts';
+import type { Email } from '../email/email.ts';
+
+/** Links that take the recipient of one email off the list: they name the email, not the person, and cannot be made up. */
+@Injectable()
+export class UnsubscribeLinks {
+  readonly #base: string | undefined;
+  readonly #key: string;
+
+  constructor(@Inject(CONFIG) config: Pick<EmailConfig, 'UNSUBSCRIBE_BASE_URL' | 'UNSUBSCRIBE_KEY'>) {
+    this.#base = config.UNSUBSCRIBE_BASE_URL?.replace(/\/+$/, '');
+    this.#key = config.UNSUBSCRIBE_KEY ?? '';
+  }
+
+  /** Undefined where no base URL is configured. */
+  urlOf({ id }: Pick<Email, 'id'>): string | undefined {
+    return this.#base === undefined ? undefined : `${this.#base}/unsubscribe/${id}.${this.#sign(id)}`;
+  }
+
+  /** The id of the email a link was made for; undefined for one that is not ours. */
+  emailOf(token: string): string | undefined {
+    const [, id, signature] = /^([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})\.([\w-]{43})$/.exec(token) ?? [];
+    if (id === undefined || signature === undefined || this.#base === undefined) return undefined;
+    return timingSafeEqual(Buffer.from(signature), Buffer.from(this.#sign(id))) ? id : undefined;
+  }
+
+  #sign(id: string): string {
+    return createHmac('sha256', this.#key).update(`unsubscribe ${id}`).digest('base64url');
+  }
+}
