@@ -1,4 +1,6 @@
 /** `make bench [BENCH=ingest,…] [ROUNDS=5]`: measures, writes bench/results/ and docs/benchmarks.md. */
+import { emailCampaignBench } from './email/campaign.bench.ts';
+import { emailEventsBench } from './email/events.bench.ts';
 import { ingestBench } from './ingest/ingest.bench.ts';
 import { analyticsBench } from './messaging/analytics.bench.ts';
 import { callbacksBench } from './messaging/callbacks.bench.ts';
@@ -8,6 +10,8 @@ import { lanesBench } from './messaging/lanes.bench.ts';
 import { latencyBench } from './messaging/latency.bench.ts';
 import { volumeBench } from './messaging/volume.bench.ts';
 import { publish, type Report } from './report.ts';
+import { voiceBench } from './voice/voice.bench.ts';
+import { verifyBench } from './verify/verify.bench.ts';
 
 const suites: Readonly<Record<string, (rounds: number) => Promise<Report>>> = {
   ingest: ingestBench,
@@ -18,6 +22,10 @@ const suites: Readonly<Record<string, (rounds: number) => Promise<Report>>> = {
   'messaging-lanes': lanesBench,
   'messaging-volume': volumeBench,
   'messaging-analytics': analyticsBench,
+  'email-events': emailEventsBench,
+  'email-campaign': emailCampaignBench,
+  verify: verifyBench,
+  voice: voiceBench,
 };
 
 const wanted = process.env['BENCH']?.split(',') ?? Object.keys(suites);

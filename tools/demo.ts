@@ -1,7 +1,8 @@
 /**
  * The demo of `make up`, also by itself against a running system (`node tools/demo.ts`): publishes a few messages through
  * the client that product services use, shows each one's way, and checks the outcome against the simulator's ledger; then
- * has the simulator post the other kinds of callbacks, and shows where they arrive.
+ * has the simulator post the other kinds of callbacks, and shows where they arrive; then codes: one that is checked, an
+ * authenticator, and a pumping run.
  */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -9,7 +10,11 @@ import path from 'node:path';
 import { createClient } from '@signalbox/client';
 import type { MessageState, MessageStateChanged } from '@signalbox/contracts';
 import { maskNumber } from '@signalbox/telemetry';
+import { showAuthenticator } from './demo-authenticator.ts';
 import { watchCallbacks } from './demo-callbacks.ts';
+import { demoEmail } from './demo-email.ts';
+import { demoVerification } from './demo-verify.ts';
+import { demoCall, demoCaller } from './demo-voice.ts';
 
 interface DemoMessage {
   readonly what: string;
@@ -48,7 +53,12 @@ const ends: ReadonlySet<MessageState> = new Set([
 ]);
 
 const runFile = path.resolve(import.meta.dirname, '..', process.env['SIGNALBOX_LOCAL'] ?? '.local', 'run.json');
-const { kafka, simulator } = JSON.parse(await readFile(runFile, 'utf8')) as { kafka: string; simulator: string };
+const { kafka, simulator, services, tokens } = JSON.parse(await readFile(runFile, 'utf8')) as {
+  kafka: string;
+  simulator: string;
+  services: Record<string, string>;
+  tokens: { send: string; read: string };
+};
 const run = randomBytes(3).toString('hex');
 const keyOf = (message: DemoMessage) => `demo-${run}-${messages.indexOf(message)}`;
 const byKey = new Map(messages.map((message) => [keyOf(message), message]));
@@ -63,7 +73,24 @@ async function demo(): Promise<boolean> {
   const watching = watchCallbacks({ brokers: kafka.split(','), simulator, groupId: `demo-callbacks-${run}`, patience });
   const [messagesAreFine, callbacks] = await Promise.all([demoMessages(), watching]);
   try {
-    return report(await callbacks.show(), 'every callback in its topic') && messagesAreFine;
+    const callbacksAreFine = report(await callbacks.show(), 'every callback in its topic');
+    const verify = { verify: services['verify-svc'] ?? '', simulator, token: tokens.send };
+    const verificationIsFine = report(await demoVerification(verify), 'one code sent, and right once');
+    const codesAreFine = report(await showAuthenticator(verify), 'codes for people, and none for a pumping run');
+    const call = { voice: services['voice-svc'] ?? '', simulator, tokens };
+    const callIsFine = report(await demoCall(call), 'somebody was called, and heard it');
+    const callerIsFine = report(await demoCaller(call), 'a caller was led to an agent');
+    const mail = { email: services['email-svc'] ?? '', tokens, patience };
+    const emailsAreFine = report(await demoEmail(mail), 'an email delivered, one bounced, none to whom it bounced');
+    return (
+      messagesAreFine &&
+      callbacksAreFine &&
+      verificationIsFine &&
+      codesAreFine &&
+      callIsFine &&
+      callerIsFine &&
+      emailsAreFine
+    );
   } finally {
     await callbacks.close();
   }

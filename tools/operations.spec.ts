@@ -13,8 +13,8 @@ const variablesIn = (source: string) =>
   );
 
 const sources = [
-  ...globSync('apps/*/src/config.ts', { cwd: root }),
-  ...['libs/service/src/config.ts', 'libs/service/src/service.ts', 'libs/domain-service/src/config.ts'],
+  ...globSync('{apps,libs}/*/src/config.ts', { cwd: root }),
+  'libs/service/src/service.ts',
   ...['libs/kafka/src/kafka.ts', 'libs/kafka/src/ensure-topics.cli.ts'],
 ];
 
