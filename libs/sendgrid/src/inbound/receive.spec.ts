@@ -131,7 +131,9 @@ describe('an email', () => {
     expect(email.raw).toMatchObject({ contentType: 'message/rfc822' });
     expect((await contentOf(email.raw?.blob)).toString()).toBe(rawMime[1]?.content);
     expect(email.params).not.toHaveProperty('email');
-    expect(email.params['headers']).toMatch(/^From: A tester <test@example\.org>\r\n[^]*Content-Type: multipart[^\r]*$/);
+    expect(email.params['headers']).toMatch(
+      /^From: A tester <test@example\.org>\r\n[^]*Content-Type: multipart[^\r]*$/,
+    );
   });
 
   it('without a Message-ID has a digest, whatever the order of its parts', async () => {
