@@ -39,3 +39,9 @@ it('names all faults at once, also a port that two services claim', async () => 
 it('has nothing to say about free ports', async () => {
   expect(await takenPorts([{ name: 'kafka', port: await freePort() }])).toEqual([]);
 });
+
+it('never gives the same free port twice', async () => {
+  const ports: number[] = [];
+  for (let index = 0; index < 2_000; index++) ports.push(await freePort());
+  expect(new Set(ports).size).toBe(ports.length);
+});

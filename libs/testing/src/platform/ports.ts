@@ -35,6 +35,18 @@ async function isFree(port: number): Promise<boolean> {
 
 /** A port nobody listens on now. The system hands out others for a while, so it stays free for the moment it is needed. */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = await unusedPort();
+    if (given.has(port)) continue;
+    given.add(port);
+    return port;
+  }
+}
+
+/** The system may name a port again as soon as it is closed, while whoever got it first has not opened it yet. */
+const given = new Set<number>();
+
+async function unusedPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
