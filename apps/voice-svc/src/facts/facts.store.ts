@@ -49,16 +49,20 @@ const learned = Object.keys(factColumns)
   .map((name) => `${name} = coalesce(f.${name}, excluded.${name})`)
   .join(', ');
 
+/** A tenant may name the SID of another's call in a callback of its own: neither learns or spoils what the other has. */
+const keyOf = ({ tenant, callSid }: Facts) => `${tenant} ${callSid}`;
+
 /** Adds what callbacks say to what is known of their calls; the price of one that is over is asked for at `askAt`. */
 export function factsWrite(found: readonly Facts[], askAt: Date): Write {
   if (found.length === 0) return undefined;
   const joined = new Map<string, Facts>();
   for (const facts of found) {
-    const before = joined.get(facts.callSid);
-    joined.set(facts.callSid, before ? join(before, facts) : facts);
+    const key = keyOf(facts);
+    const before = joined.get(key);
+    joined.set(key, before ? join(before, facts) : facts);
   }
   // Sorted like the primary key, so that two batches with common calls cannot deadlock.
-  const sorted = [...joined.values()].sort((one, other) => (one.callSid < other.callSid ? -1 : 1));
+  const sorted = [...joined.values()].sort((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
   const rows = columns(sorted, factColumns, (facts) => ({
     call_sid: facts.callSid,
     tenant: facts.tenant,
@@ -79,8 +83,7 @@ export function factsWrite(found: readonly Facts[], askAt: Date): Write {
   }));
   return (first) => ({
     sql: `insert into call_facts as f (${rows.names}) select * from ${rows.as('n', first)}
-     on conflict (call_sid) do update set ${learned}
-     where f.tenant = excluded.tenant and f.told_at is null`,
+     on conflict (tenant, call_sid) do update set ${learned} where f.told_at is null`,
     parameters: rows.parameters,
   });
 }
@@ -90,26 +93,30 @@ export async function takeUnpriced(tx: Transaction, now: Date, until: Date, limi
   const { rows } = await run<FactsRow & { asks: number }>(
     tx,
     `update call_facts f set ask_at = $2, asks = f.asks + 1
-     from (select call_sid from call_facts where ask_at <= $1 order by ask_at limit $3 for update skip locked) due
-     where f.call_sid = due.call_sid returning f.*`,
+     from (select tenant, call_sid from call_facts where ask_at <= $1 order by ask_at limit $3 for update skip locked) due
+     where f.tenant = due.tenant and f.call_sid = due.call_sid returning f.*`,
     [now, until, limit],
   );
   return rows.map((row) => ({ facts: toFacts(row), asks: row.asks }));
 }
 
 /** Closes the account of a call, once; the event is to be appended in the same transaction. */
-export async function close(tx: Transaction, { callSid }: Facts, bill: Bill, now: Date): Promise<boolean> {
+export async function close(tx: Transaction, { tenant, callSid }: Facts, bill: Bill, now: Date): Promise<boolean> {
   const { rows } = await run(
     tx,
     `update call_facts set price = $2, currency = $3, queue_seconds = $4, ask_at = null, told_at = $5
-     where call_sid = $1 and told_at is null returning 1`,
-    [callSid, bill.price, bill.currency, bill.queueSeconds, now],
+     where tenant = $6 and call_sid = $1 and told_at is null returning 1`,
+    [callSid, bill.price, bill.currency, bill.queueSeconds, now, tenant],
   );
   return rows.length > 0;
 }
 
-export async function askLater(tx: Transaction, callSid: string, askAt: string): Promise<void> {
-  await run(tx, 'update call_facts set ask_at = $2 where call_sid = $1 and told_at is null', [callSid, askAt]);
+export async function askLater(tx: Transaction, { tenant, callSid }: Facts, askAt: string): Promise<void> {
+  await run(tx, 'update call_facts set ask_at = $3 where tenant = $1 and call_sid = $2 and told_at is null', [
+    tenant,
+    callSid,
+    askAt,
+  ]);
 }
 
 export function factsEvent(facts: Facts, bill: Bill, at: string): OutgoingEvent {

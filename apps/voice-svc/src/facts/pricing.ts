@@ -60,7 +60,7 @@ export class Pricing {
     const again = bill?.price === null || bill === undefined ? nextAsk(asks, now, this.#config.PRICE_POLL_MS) : null;
     await this.#transact(async (tx) => {
       if (again !== null) {
-        await askLater(tx, facts.callSid, again);
+        await askLater(tx, facts, again);
         return;
       }
       const known = bill ?? unknownBill;

@@ -37,7 +37,7 @@ export async function findStory(db: DataSource, tenant: string, id: string): Pro
   const [tried, lines, facts, recordings] = await Promise.all([
     db.query<AttemptRow[]>(`select ${attempts.names} from attempts a where call_id = $1 order by number`, [id]),
     db.query<Line[]>('select at, kind, detail from call_history where call_id = $1 order by id', [id]),
-    db.query<FactsRow[]>('select * from call_facts where call_sid = any($1)', [sids]),
+    db.query<FactsRow[]>('select * from call_facts where tenant = $1 and call_sid = any($2)', [tenant, sids]),
     db.query<{ recording_sid: string }[]>(
       'select recording_sid from recordings where tenant = $1 and (call_id = $2 or call_sid = any($3)) order by created_at',
       [tenant, id, sids],

@@ -4,8 +4,8 @@ export class CreateFacts1764000003000 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     await db.query(`
       create table call_facts (
-        call_sid text primary key,
-        tenant text not null,
+        call_sid text,
+        tenant text,
         call_id uuid,
         parent_call_sid text,
         direction text not null,
@@ -24,7 +24,8 @@ export class CreateFacts1764000003000 implements MigrationInterface {
         currency text,
         asks smallint not null default 0,
         ask_at timestamptz(3),
-        told_at timestamptz(3)
+        told_at timestamptz(3),
+        primary key (tenant, call_sid)
       )`);
     await db.query(`create index call_facts_to_ask on call_facts (ask_at) where ask_at is not null`);
     await db.query(`
