@@ -55,8 +55,8 @@ async function main(): Promise<Counts> {
     };
     counts = await jest('spec and int', ['--testPathIgnorePatterns', '\\.e2e\\.spec\\.ts$'], env);
     await built;
-    // One at a time: each starts the whole system.
-    const e2e = ['--testMatch', '<rootDir>/{apps,libs,tools}/**/*.e2e.spec.ts', '--runInBand'];
+    // Two at a time: each starts a system of its own, and waits for it more than it computes.
+    const e2e = ['--testMatch', '<rootDir>/{apps,libs,tools}/**/*.e2e.spec.ts', '--maxWorkers', '2'];
     counts = sum(counts, await jest('e2e', e2e, env));
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
