@@ -27,7 +27,7 @@ export const queueSeconds = histogram(
   [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600],
 );
 export const providerSeconds = histogram(
-  'signalbox_calls_provider_request_seconds',
+  'signalbox_provider_request_seconds',
   "Time until the provider's answer, by operation and HTTP status",
   ['operation', 'status'],
 );
@@ -73,7 +73,28 @@ export const deletionsOverdue = gauge(
   'signalbox_recordings_deletions_overdue',
   'Recordings whose time was over an hour ago and that are not proven to be deleted; the same in every replica',
 );
-export const conferenceEvents = counter('signalbox_conference_events_total', 'What happened in conferences', ['kind']);
+const conferenceEvents = counter('signalbox_conference_events_total', 'What happened in conferences', ['kind']);
+
+/** A callback may name any kind, and each would be a series for ever. */
+const conferenceKinds: ReadonlySet<string> = new Set([
+  'conference-start',
+  'conference-end',
+  'participant-join',
+  'participant-leave',
+  'participant-mute',
+  'participant-unmute',
+  'participant-hold',
+  'participant-unhold',
+  'participant-modify',
+  'participant-speech-start',
+  'participant-speech-stop',
+  'announcement-end',
+  'announcement-fail',
+]);
+
+export function countConferenceEvent(kind: string): void {
+  conferenceEvents.inc({ kind: conferenceKinds.has(kind) ? kind : 'other' });
+}
 
 /** Counts what a committed transaction did. */
 export function countSteps(steps: readonly Step[]): void {

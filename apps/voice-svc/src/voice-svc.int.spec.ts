@@ -217,15 +217,17 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
   it('knows who is in a conference, whatever order that was told in', async () => {
     const sid = `CF${randomUUID().replaceAll('-', '')}`;
     const ada = `CA${randomUUID().replaceAll('-', '')}`;
-    const tell = async (sequence: number, kind: string, more: object) => {
+    const tell = async (sequence: number, kind: string, more: object, tenant = 'demo') => {
       const time = new Date(Date.UTC(2026, 10, 24, 18, 0, sequence)).toISOString();
       const params = { ConferenceSid: sid, FriendlyName: sid, StatusCallbackEvent: kind, ...more };
-      const told = { tenant: 'demo', correlationId: null, status: kind, sequence, providerTime: time, params };
+      const told = { tenant, correlationId: null, status: kind, sequence, providerTime: time, params };
       const data = { ...examples['twilio.call.status.v1'], ...told, resourceSid: ada };
       const event = { id: `${sid}/${sequence}`, source: '//spec', type: 'twilio.call.status.v1', time, data };
       await producer.publish(topics.twilioCallCallbacks, { key: ada, event });
     };
     const who = { CallSid: ada, Muted: 'false', Hold: 'false' };
+    // Another tenant may name any SID: that neither takes it nor tells of it.
+    await tell(1, 'participant-join', { ...who, CallSid: `CA${hex32}`, FriendlyName: 'stranger' }, 'stranger');
     await tell(4, 'participant-unmute', who);
     await tell(3, 'participant-mute', { ...who, Muted: 'true' });
     await tell(1, 'participant-join', who);
@@ -252,7 +254,7 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
         ],
       }),
     );
-    await eventually(() => expect(conferenceEvents.filter((one) => one === sid)).toHaveLength(6));
+    await eventually(() => expect(conferenceEvents.filter((one) => one === sid)).toHaveLength(7));
     expect((await api(`/v1/conferences?name=${sid}`)).body).toMatchObject({ conferences: [{ conferenceSid: sid }] });
     expect((await api(`/v1/conferences?running=true&name=${sid}`)).body).toEqual({ conferences: [] });
   });
@@ -285,12 +287,18 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
   it('keeps recordings of any call, once each, and tells of what was said', async () => {
     const recordingSid = `RE${randomUUID().replaceAll('-', '')}`;
     const callSid = `CA${randomUUID().replaceAll('-', '')}`;
-    const told = { ...examples['twilio.recording.status.v1'], tenant: 'demo', resourceSid: recordingSid, callSid };
+    const told = { ...examples['twilio.recording.status.v1'], resourceSid: recordingSid, callSid };
     const params = { RecordingSid: recordingSid, RecordingDuration: '13', RecordingChannels: '1' };
-    for (const status of ['completed', 'in-progress', 'completed']) {
+    for (const [tenant, status] of [
+      // It may name any SID, and that takes nothing from whose it is.
+      ['stranger', 'failed'],
+      ['demo', 'completed'],
+      ['demo', 'in-progress'],
+      ['demo', 'completed'],
+    ] as const) {
       const event = { id: `${recordingSid}/${status}`, source: '//spec', type: 'twilio.recording.status.v1' };
       const time = new Date().toISOString();
-      const data = { ...told, correlationId: null, status, params, receivedAt: time };
+      const data = { ...told, tenant, correlationId: null, status, params, receivedAt: time };
       await producer.publish(topics.twilioCallCallbacks, { key: 'CA', event: { ...event, time, data } });
     }
     await eventually(async () =>

@@ -1,7 +1,7 @@
-import { type Attempt, type AttemptJson, AttemptStore } from '@signalbox/outbound';
+import { type Attempt, AttemptStore } from '@signalbox/outbound';
 import { run, type Transaction, type Write } from '@signalbox/persistence';
-import type { Call, Step } from '../call/call.ts';
-import { type CallRow, callTable } from '../call/call.store.ts';
+import type { Step } from '../call/call.ts';
+import { callTable } from '../call/call.store.ts';
 
 export const attempts = new AttemptStore('call_id', callTable);
 
@@ -37,43 +37,4 @@ function sidNamedBy({ before, call }: Step): string[] {
   if (before === null || before.providerSid !== null) return [];
   if (call.providerSid !== null) return [call.providerSid];
   return call.earlierSids.slice(before.earlierSids.length);
-}
-
-/** Whether another call to the same recipient may be under way, which could be mistaken for this attempt's. */
-export async function hasLiveSibling(
-  tx: Transaction,
-  attempt: Attempt,
-  { tenant, to }: Pick<Call, 'tenant' | 'to'>,
-  now: Date,
-): Promise<boolean> {
-  const { rows } = await run(
-    tx,
-    `select 1 from attempts a join calls m on m.id = a.call_id
-     where a.state = 'calling' and a.lease_until > $1 and m.tenant = $2 and m.recipient = $3 and a.call_id <> $4 limit 1`,
-    [now, tenant, to, attempt.itemId],
-  );
-  return rows.length > 0;
-}
-
-/** Other calls to the same recipient with an open attempt, which the provider may or may not have taken. */
-export async function rivalsOf(
-  tx: Transaction,
-  { id, tenant, to }: Pick<Call, 'id' | 'tenant' | 'to'>,
-): Promise<{ call: Call; attempt: Attempt }[]> {
-  const { rows } = await run<CallRow & { open: AttemptJson }>(
-    tx,
-    `select m.*, to_jsonb(a) as open from attempts a join calls m on m.id = a.call_id
-     where a.state in ('calling', 'in_doubt') and m.tenant = $1 and m.recipient = $2 and m.id <> $3
-       and m.provider_sid is null`,
-    [tenant, to, id],
-  );
-  return rows.map((row) => {
-    const { item: call, attempt } = attempts.toAttempted(row);
-    return { call, attempt };
-  });
-}
-
-export async function wasGivenUp(tx: Transaction, callId: string): Promise<boolean> {
-  const { rows } = await run(tx, `select 1 from attempts where call_id = $1 and state = 'given_up'`, [callId]);
-  return rows.length > 0;
 }

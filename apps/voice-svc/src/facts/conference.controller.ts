@@ -100,8 +100,8 @@ export class ConferenceController {
     );
     if (!row) throw new ProblemException(404, 'Not Found', 'This tenant has no conference with this SID');
     const participants = await this.#db.query<ParticipantRow[]>(
-      'select * from conference_participants where conference_sid = $1 order by joined_at, call_sid',
-      [sid],
+      'select * from conference_participants where tenant = $1 and conference_sid = $2 order by joined_at, call_sid',
+      [tenant.name, sid],
     );
     return {
       ...show(row),

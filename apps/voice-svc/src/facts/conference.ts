@@ -33,7 +33,7 @@ export function conferenceEventOf(id: string, data: TwilioCallStatus): Conferenc
 
 export function toOutgoing({ id, data }: ConferenceEvent): OutgoingEvent {
   const event: CloudEvent = {
-    id: `conference:${id}`,
+    id: `conference:${data.tenant}/${id}`,
     source: '//signalbox/voice-svc',
     type: 'voice.conference.changed.v1',
     time: data.at,
@@ -43,41 +43,45 @@ export function toOutgoing({ id, data }: ConferenceEvent): OutgoingEvent {
   return { topic: topics.voiceEvents.name, key: data.conferenceSid, event };
 }
 
-/** The state that the events of a batch lead to; what came late changes nothing that is known from later. */
+/**
+ * The state that the events of a batch lead to; what came late changes nothing that is known from later. Each tenant has its
+ * own: it may name the SID of another's conference in a callback.
+ */
 export function conferenceWrites(events: readonly ConferenceEvent[]): Write[] {
   if (events.length === 0) return [];
   return [conferencesWrite(events), participantsWrite(events)];
 }
 
 function conferencesWrite(events: readonly ConferenceEvent[]): Write {
-  const bySid = new Map<
+  const conferences = new Map<
     string,
     { data: ConferenceChanged; startedAt: string | null; endedAt: string | null; reason: string | null }
   >();
   for (const { data } of events) {
-    const before = bySid.get(data.conferenceSid);
-    bySid.set(data.conferenceSid, {
+    const key = `${data.tenant} ${data.conferenceSid}`;
+    const before = conferences.get(key);
+    conferences.set(key, {
       data,
       startedAt: data.kind === 'conference-start' ? data.at : (before?.startedAt ?? null),
       endedAt: data.kind === 'conference-end' ? data.at : (before?.endedAt ?? null),
       reason: data.reason ?? before?.reason ?? null,
     });
   }
-  const sorted = [...bySid.entries()].sort(([one], [other]) => (one < other ? -1 : 1));
+  const sorted = [...conferences.entries()].sort(([one], [other]) => (one < other ? -1 : 1));
   const rows = columns(
     sorted,
     {
-      conference_sid: 'text',
       tenant: 'text',
+      conference_sid: 'text',
       name: 'text',
       started_at: 'timestamptz',
       ended_at: 'timestamptz',
       reason: 'text',
       updated_at: 'timestamptz',
     },
-    ([sid, { data, startedAt, endedAt, reason }]) => ({
-      conference_sid: sid,
+    ([, { data, startedAt, endedAt, reason }]) => ({
       tenant: data.tenant,
+      conference_sid: data.conferenceSid,
       name: data.name,
       started_at: startedAt,
       ended_at: endedAt,
@@ -87,10 +91,9 @@ function conferencesWrite(events: readonly ConferenceEvent[]): Write {
   );
   return (first) => ({
     sql: `insert into conferences as c (${rows.names}) select * from ${rows.as('n', first)}
-     on conflict (conference_sid) do update set
+     on conflict (tenant, conference_sid) do update set
        started_at = coalesce(c.started_at, excluded.started_at), ended_at = coalesce(c.ended_at, excluded.ended_at),
-       reason = coalesce(c.reason, excluded.reason), updated_at = greatest(c.updated_at, excluded.updated_at)
-     where c.tenant = excluded.tenant`,
+       reason = coalesce(c.reason, excluded.reason), updated_at = greatest(c.updated_at, excluded.updated_at)`,
     parameters: rows.parameters,
   });
 }
@@ -102,7 +105,7 @@ function participantsWrite(events: readonly ConferenceEvent[]): Write {
   >();
   for (const { data } of events) {
     if (data.callSid === null) continue;
-    const key = `${data.conferenceSid} ${data.callSid}`;
+    const key = `${data.tenant} ${data.conferenceSid} ${data.callSid}`;
     const before = latest.get(key);
     const sequence = data.sequence ?? 0;
     latest.set(key, {
@@ -117,6 +120,7 @@ function participantsWrite(events: readonly ConferenceEvent[]): Write {
   const rows = columns(
     sorted,
     {
+      tenant: 'text',
       conference_sid: 'text',
       call_sid: 'text',
       joined_at: 'timestamptz',
@@ -126,6 +130,7 @@ function participantsWrite(events: readonly ConferenceEvent[]): Write {
       sequence: 'integer',
     },
     ([, { data, joinedAt, leftAt, sequence }]) => ({
+      tenant: data.tenant,
       conference_sid: data.conferenceSid,
       call_sid: data.callSid ?? '',
       joined_at: joinedAt,
@@ -137,7 +142,7 @@ function participantsWrite(events: readonly ConferenceEvent[]): Write {
   );
   return (first) => ({
     sql: `insert into conference_participants as p (${rows.names}) select * from ${rows.as('n', first)}
-     on conflict (conference_sid, call_sid) do update set
+     on conflict (tenant, conference_sid, call_sid) do update set
        joined_at = coalesce(p.joined_at, excluded.joined_at), left_at = coalesce(p.left_at, excluded.left_at),
        muted = case when excluded.sequence >= p.sequence then coalesce(excluded.muted, p.muted) else p.muted end,
        hold = case when excluded.sequence >= p.sequence then coalesce(excluded.hold, p.hold) else p.hold end,

@@ -121,7 +121,7 @@ export async function askLater(tx: Transaction, { tenant, callSid }: Facts, askA
 
 export function factsEvent(facts: Facts, bill: Bill, at: string): OutgoingEvent {
   const event: CloudEvent = {
-    id: `${facts.callSid}.facts`,
+    id: `${facts.tenant}/${facts.callSid}.facts`,
     source: '//signalbox/voice-svc',
     type: 'voice.call.facts.v1',
     time: at,

@@ -33,8 +33,8 @@ export class CreateFlows1764000002000 implements MigrationInterface {
     await db.query(`create index flow_activations_of_flow on flow_activations (tenant, name, id)`);
     await db.query(`
       create table flow_sessions (
-        call_sid text primary key,
         tenant text not null,
+        call_sid text not null,
         call_id uuid,
         flow text not null,
         version integer not null,
@@ -43,7 +43,8 @@ export class CreateFlows1764000002000 implements MigrationInterface {
         queue text,
         conference text,
         begun_at timestamptz(3) not null,
-        updated_at timestamptz(3) not null
+        updated_at timestamptz(3) not null,
+        primary key (tenant, call_sid)
       )`);
     await db.query(`create index flow_sessions_waiting on flow_sessions (tenant, queue) where queue is not null`);
     await db.query(
@@ -52,6 +53,7 @@ export class CreateFlows1764000002000 implements MigrationInterface {
     await db.query(`create index flow_sessions_age on flow_sessions (updated_at)`);
     await db.query(`
       create table flow_steps (
+        tenant text not null,
         call_sid text not null,
         flow text not null,
         step integer not null,
@@ -59,7 +61,7 @@ export class CreateFlows1764000002000 implements MigrationInterface {
         digest bytea not null,
         document text not null,
         at timestamptz(3) not null,
-        primary key (call_sid, flow, step)
+        primary key (tenant, call_sid, flow, step)
       )`);
     await db.query(`create index flow_steps_age on flow_steps using brin (at)`);
     // What a caller was told is a page of text that is read once, if at all, and removed after a day.

@@ -4,8 +4,8 @@ export class CreateFacts1764000003000 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     await db.query(`
       create table call_facts (
-        call_sid text,
         tenant text,
+        call_sid text,
         call_id uuid,
         parent_call_sid text,
         direction text not null,
@@ -30,31 +30,36 @@ export class CreateFacts1764000003000 implements MigrationInterface {
     await db.query(`create index call_facts_to_ask on call_facts (ask_at) where ask_at is not null`);
     await db.query(`
       create table conferences (
-        conference_sid text primary key,
         tenant text not null,
+        conference_sid text not null,
         name text not null,
         started_at timestamptz(3),
         ended_at timestamptz(3),
         reason text,
-        updated_at timestamptz(3) not null
+        updated_at timestamptz(3) not null,
+        primary key (tenant, conference_sid)
       )`);
     await db.query(`create index conferences_newest on conferences (tenant, updated_at desc)`);
     await db.query(`
       create table conference_participants (
-        conference_sid text not null references conferences on delete cascade,
+        tenant text not null,
+        conference_sid text not null,
         call_sid text not null,
         joined_at timestamptz(3),
         left_at timestamptz(3),
         muted boolean,
         hold boolean,
         sequence integer not null,
-        primary key (conference_sid, call_sid)
+        primary key (tenant, conference_sid, call_sid),
+        foreign key (tenant, conference_sid) references conferences on delete cascade
       )`);
     // An event of the provider is told once, however often it comes.
     await db.query(`
       create table voice_events_seen (
-        event_id text primary key,
-        at timestamptz(3) not null
+        tenant text not null,
+        event_id text not null,
+        at timestamptz(3) not null,
+        primary key (tenant, event_id)
       )`);
     await db.query(`create index voice_events_seen_age on voice_events_seen (at)`);
   }

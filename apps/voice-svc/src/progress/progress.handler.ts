@@ -17,10 +17,10 @@ import { conferenceEventOf, conferenceWrites, toOutgoing } from '../facts/confer
 import { factsOf, isProgress, text, whole } from '../facts/facts.rules.ts';
 import { factsWrite } from '../facts/facts.store.ts';
 import { firstSeen } from '../facts/seen.store.ts';
-import { callbackOutcomes, conferenceEvents, countSteps, doubleCalls, recordingChanges } from '../metrics.ts';
+import { callbackOutcomes, countConferenceEvent, countSteps, doubleCalls, recordingChanges } from '../metrics.ts';
 import { retentionMs } from '../recordings/retention.rules.ts';
 import { advance as advanceRecording, type RecordingStep } from '../recordings/recording.ts';
-import { lockRecordings, recordingsWrite } from '../recordings/recording.store.ts';
+import { keyOf, lockRecordings, recordingsWrite } from '../recordings/recording.store.ts';
 import { transcriptionEvent } from '../recordings/transcription.ts';
 import { advance, type ProviderReport, type ReportOutcome } from './progress.rules.ts';
 
@@ -113,7 +113,7 @@ export class ProgressHandler {
     await writeAll(tx, conferenceWrites(events));
     await this.#outbox.append(tx, events.map(toOutgoing));
     onCommit(tx, () => {
-      for (const { data } of events) conferenceEvents.inc({ kind: data.kind });
+      for (const { data } of events) countConferenceEvent(data.kind);
     });
   }
 
@@ -125,17 +125,15 @@ export class ProgressHandler {
   ): Promise<void> {
     const known = await lockRecordings(
       tx,
-      callbacks.map(({ data }) => data.resourceSid),
+      callbacks.map(({ data }) => ({ tenant: data.tenant, recordingSid: data.resourceSid })),
     );
     const steps: RecordingStep[] = [];
     for (const { data } of callbacks) {
-      const before = known.get(data.resourceSid) ?? null;
-      // A signature vouches for its own tenant only.
-      if (before && before.tenant !== data.tenant) continue;
+      const before = known.get(keyOf({ tenant: data.tenant, recordingSid: data.resourceSid })) ?? null;
       const keepMs = retentionMs(this.#tenants.byName(data.tenant)?.voice);
       const step = advanceRecording(before, data, owners.callOf(data)?.id ?? null, keepMs);
       if (!step) continue;
-      known.set(data.resourceSid, step.recording);
+      known.set(keyOf(step.recording), step.recording);
       steps.push(step);
     }
     await writeAll(tx, [recordingsWrite(steps, new Date(now.getTime() + this.#config.PRICE_POLL_MS))]);

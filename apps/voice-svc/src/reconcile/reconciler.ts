@@ -1,21 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Periodic, TRANSACT } from '@signalbox/domain-service';
 import { type Attempt, Dispatcher } from '@signalbox/outbound';
-import { failpoints, onCommit, run, type Transact, type Transaction, writeAll } from '@signalbox/persistence';
+import { failpoints, onCommit, type Transact, type Transaction, writeAll } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
 import { TenantDirectory } from '@signalbox/tenants';
 import { type Call, move, note, remark, type Step, unchanged } from '../call/call.ts';
 import { lock, lockUnheard, save, tellOnce } from '../call/call.store.ts';
 import { CONFIG, type VoiceConfig } from '../config.ts';
-import {
-  attempts,
-  claimedSids,
-  hasLiveSibling,
-  rivalsOf,
-  settledByReports,
-  wasGivenUp,
-} from '../dispatch/attempt.store.ts';
+import { attempts, claimedSids, settledByReports } from '../dispatch/attempt.store.ts';
 import { type DispatchPolicy, policyOf, retryLater, settle } from '../dispatch/dispatch.rules.ts';
 import { CallProvider, type ListedCall } from '../dispatch/provider.ts';
 import { countSteps, inDoubt, reconciled } from '../metrics.ts';
@@ -81,7 +74,7 @@ export class Reconciler {
     const now = new Date();
     const doubtful = await this.#transact(async (tx) => {
       await attempts.doubtUnanswered(tx, now, later(now, this.#policy.settleMs), perLook);
-      inDoubt.set(await countDoubts(tx));
+      inDoubt.set(await attempts.countDoubtful(tx));
       return attempts.takeDoubtful(tx, now, this.#passEnd(now), perPass);
     });
     await Promise.all(doubtful.map((attempt) => this.#settleDoubt(attempt)));
@@ -127,7 +120,7 @@ export class Reconciler {
       onCommit(tx, () => reconciled.inc({ verdict: 'told_by_callback' }));
       return undefined;
     }
-    if (!(await hasLiveSibling(tx, attempt, call, new Date()))) return call;
+    if (!(await attempts.hasLiveSibling(tx, attempt, call, new Date()))) return call;
     await attempts.extendLeases(tx, [attempt], later(new Date(), this.#config.RECONCILE_POLL_MS));
     return undefined;
   }
@@ -161,7 +154,7 @@ export class Reconciler {
     });
     const wanted = isRepeatDue(this.#tenants.byName(call.tenant)?.inDoubt, since, now);
     // Once at most: a recipient who is called each time would be called without end.
-    if (!wanted || (await wasGivenUp(tx, call.id))) {
+    if (!wanted || (await attempts.wasGivenUp(tx, call.id))) {
       await attempts.extendLeases(tx, [current], later(now, this.#policy.settleMs));
       return undefined;
     }
@@ -228,7 +221,8 @@ async function conclude(
     tx,
     listed.map(({ sid }) => sid),
   );
-  const verdict = judge(call, current, listed, claimed, await rivalsOf(tx, call));
+  const rivals = (await attempts.rivalsOf(tx, call)).map(({ item, attempt: open }) => ({ call: item, attempt: open }));
+  const verdict = judge(call, current, listed, claimed, rivals);
   if (verdict.kind === 'ambiguous') return { verdict: 'ambiguous', steps: [] };
   if (verdict.kind === 'taken') {
     const { sid, status } = verdict.listed;
@@ -289,11 +283,6 @@ async function askAgain(tx: Transaction, id: string, firstCheckMs: number): Prom
 function soon(call: Call, now: Date, firstCheckMs: number): string | null {
   const isAwaited = call.cancelRequested && call.providerSid === null;
   return isAwaited ? later(now, 1_000).toISOString() : nextCheck(call, now, firstCheckMs);
-}
-
-async function countDoubts(tx: Transaction): Promise<number> {
-  const { rows } = await run<{ count: string }>(tx, `select count(*) from attempts where state = 'in_doubt'`);
-  return Number(rows[0]?.count ?? 0);
 }
 
 const notTaken = {

@@ -15,7 +15,9 @@ import { priced, proven, type Recording, type RecordingStep } from './recording.
 import {
   askAgain,
   countOverdue,
+  keyOf,
   lockRecordings,
+  type RecordingKey,
   recordingsWrite,
   takeDoomed,
   takeUnpriced,
@@ -86,7 +88,7 @@ export class RecordingKeeper {
         this.#log.warn({ recordingSid, removed, fetched }, 'a recording was deleted and is still there');
         return;
       }
-      await this.#save(recordingSid, (current) => proven(current, fetched, new Date()));
+      await this.#save(recording, (current) => proven(current, fetched, new Date()));
     } catch (error) {
       this.#log.warn({ err: error, recordingSid }, 'a recording whose time is over could not be deleted');
     }
@@ -100,24 +102,25 @@ export class RecordingKeeper {
     return due.length;
   }
 
-  async #askPrice({ recordingSid, tenant }: Recording, asks: number): Promise<void> {
+  async #askPrice(recording: Recording, asks: number): Promise<void> {
+    const { recordingSid, tenant } = recording;
     try {
       const client = this.#client(tenant);
       const { price, priceUnit } = await timed('fetch', () => client.recordings(recordingSid).fetch());
       if (price) {
-        await this.#save(recordingSid, (current) => priced(current, price, priceUnit, new Date()));
+        await this.#save(recording, (current) => priced(current, price, priceUnit, new Date()));
         return;
       }
     } catch (error) {
       this.#log.warn({ err: error, recordingSid }, 'the provider could not be asked what a recording costs');
     }
     const again = nextAsk(asks, new Date(), this.#config.PRICE_POLL_MS);
-    await this.#transact((tx) => askAgain(tx, recordingSid, again));
+    await this.#transact((tx) => askAgain(tx, recording, again));
   }
 
-  async #save(sid: string, decide: (recording: Recording) => RecordingStep): Promise<void> {
+  async #save(key: RecordingKey, decide: (recording: Recording) => RecordingStep): Promise<void> {
     const step = await this.#transact(async (tx) => {
-      const recording = (await lockRecordings(tx, [sid])).get(sid);
+      const recording = (await lockRecordings(tx, [key])).get(keyOf(key));
       if (!recording || recording.state === 'deleted') return undefined;
       const decided = decide(recording);
       await writeAll(tx, [recordingsWrite([decided], new Date())]);

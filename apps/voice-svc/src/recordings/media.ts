@@ -122,5 +122,7 @@ function cut(source: Readable, start: number, end: number): Readable {
   source.on('error', (error) => {
     if (at <= end) knife.destroy(error);
   });
+  // Who hangs up in the middle must not keep a connection to the provider: one that nobody reads never times out.
+  knife.once('close', () => source.destroy());
   return source.pipe(knife);
 }

@@ -17,6 +17,7 @@ import { Outbox, run, type Transact } from '@signalbox/persistence';
 import {
   ApiTokenGuard,
   CurrentTenant,
+  LOGGER,
   ProblemException,
   Scopes,
   type TokenHolder,
@@ -24,6 +25,7 @@ import {
   ZodQuery,
   ZodResponse,
 } from '@signalbox/service';
+import type { Logger } from '@signalbox/telemetry';
 import { type Tenant } from '@signalbox/tenants';
 import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
@@ -52,13 +54,16 @@ export class RecordingController {
   readonly #media: RecordingMedia;
   readonly #transact: Transact;
   readonly #db: DataSource;
+  readonly #log: Logger;
   readonly #outbox = new Outbox();
 
   constructor(
     @Inject(RecordingMedia) media: RecordingMedia,
     @Inject(TRANSACT) transact: Transact,
     @Inject(DataSource) db: DataSource,
+    @Inject(LOGGER) log: Logger,
   ) {
+    this.#log = log;
     this.#media = media;
     this.#transact = transact;
     this.#db = db;
@@ -81,7 +86,7 @@ export class RecordingController {
     if (query.before !== undefined) {
       add(
         (p) =>
-          `(created_at, recording_sid) < (select created_at, recording_sid from recordings where recording_sid = ${p})`,
+          `(created_at, recording_sid) < (select created_at, recording_sid from recordings where tenant = $1 and recording_sid = ${p})`,
         query.before,
       );
     }
@@ -103,8 +108,8 @@ export class RecordingController {
   async story(@CurrentTenant() tenant: { name: string }, @ZodParam('id', recordingId) id: string) {
     const recording = await this.#find(tenant.name, id);
     const accesses = await this.#db.query<{ by: string; at: Date; range: string | null }[]>(
-      'select by, at, range from recording_accesses where recording_sid = $1 order by id desc limit 100',
-      [id],
+      'select by, at, range from recording_accesses where tenant = $1 and recording_sid = $2 order by id desc limit 100',
+      [tenant.name, id],
     );
     return { ...show(recording), accesses: accesses.map((one) => ({ ...one, at: one.at.toISOString() })) };
   }
@@ -132,7 +137,9 @@ export class RecordingController {
     const by = request.tokenHolder?.name ?? 'unnamed token';
     // Before the first byte: nobody hears anything of which nothing is known afterwards.
     await this.#audit(recording, { recordingSid: id, tenant: tenant.name, by, range: range?.slice(0, 200) ?? null });
-    const answer = await this.#media.open(tenant, id, format, range).catch(() => ({ kind: 'failed' }) as const);
+    const answer = await this.#media
+      .open(tenant, id, format, range)
+      .catch((err: unknown) => ({ kind: 'failed', err }) as const);
     switch (answer.kind) {
       case 'sound': {
         const { status, headers, body } = answer.sound;
@@ -147,6 +154,7 @@ export class RecordingController {
       case 'unsatisfiable':
         throw this.#refused(416, 'Range Not Satisfiable', 'The recording is shorter than that');
       case 'failed':
+        this.#log.warn({ recordingSid: id, ...answer }, 'the provider did not hand out the sound of a recording');
         throw this.#refused(502, 'Bad Gateway', 'The provider did not hand the recording out; try again');
     }
   }
@@ -161,7 +169,11 @@ export class RecordingController {
   async remove(@CurrentTenant() tenant: { name: string }, @ZodParam('id', recordingId) id: string): Promise<void> {
     await this.#find(tenant.name, id);
     await this.#transact((tx) =>
-      run(tx, 'update recordings set delete_at = now() where recording_sid = $1 and proven_at is null', [id]),
+      run(
+        tx,
+        'update recordings set delete_at = now() where tenant = $1 and recording_sid = $2 and proven_at is null',
+        [tenant.name, id],
+      ),
     );
   }
 

@@ -46,6 +46,13 @@ describe('a recording', () => {
     expect(after(late, after(state))).toBeUndefined();
   });
 
+  it('that two tenants name is told of under an id of each', () => {
+    const ids = ['demo', 'stranger'].map(
+      (tenant) => advance(null, { ...told('completed'), tenant }, null, null)?.event?.event.id,
+    );
+    expect(ids).toEqual([`demo/${recordingSid}.1`, `stranger/${recordingSid}.1`]);
+  });
+
   it.each(['deleted', 'status-of-tomorrow'])('never becomes %s because a callback says so', (status) => {
     expect(after(status)).toBeUndefined();
   });

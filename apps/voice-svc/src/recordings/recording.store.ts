@@ -3,8 +3,8 @@ import { columns, run, type Transaction, type Write } from '@signalbox/persisten
 import type { Recording, RecordingStep } from './recording.ts';
 
 const recordingColumns = {
-  recording_sid: 'text',
   tenant: 'text',
+  recording_sid: 'text',
   call_id: 'uuid',
   call_sid: 'text',
   conference_sid: 'text',
@@ -45,15 +45,28 @@ export interface RecordingRow {
   readonly proof_status: number | null;
 }
 
-/** Locks by SID, in order; unknown ones are left out. */
-export async function lockRecordings(tx: Transaction, sids: readonly string[]): Promise<Map<string, Recording>> {
-  if (sids.length === 0) return new Map();
+export type RecordingKey = Pick<Recording, 'tenant' | 'recordingSid'>;
+
+/** A tenant may name the SID of another's recording in a callback of its own: neither learns or spoils what the other has. */
+export const keyOf = ({ tenant, recordingSid }: RecordingKey): string => `${tenant} ${recordingSid}`;
+
+/** Locks them, in order, by `keyOf`; unknown ones are left out. */
+export async function lockRecordings(
+  tx: Transaction,
+  recordings: readonly RecordingKey[],
+): Promise<Map<string, Recording>> {
+  if (recordings.length === 0) return new Map();
+  const keys = columns(recordings, { tenant: 'text', recording_sid: 'text' }, ({ tenant, recordingSid }) => ({
+    tenant,
+    recording_sid: recordingSid,
+  }));
   const { rows } = await run<RecordingRow>(
     tx,
-    'select * from recordings where recording_sid = any($1) order by recording_sid for update',
-    [sids],
+    `select * from recordings where (tenant, recording_sid) in (select tenant, recording_sid from ${keys.as('k')})
+     order by tenant, recording_sid for update`,
+    keys.parameters,
   );
-  return new Map(rows.map((row) => [row.recording_sid, toRecording(row)]));
+  return new Map(rows.map(toRecording).map((recording) => [keyOf(recording), recording]));
 }
 
 /**
@@ -64,11 +77,11 @@ export async function lockRecordings(tx: Transaction, sids: readonly string[]): 
  */
 export function recordingsWrite(steps: readonly RecordingStep[], askAt: Date): Write {
   if (steps.length === 0) return undefined;
-  const latest = new Map(steps.map((step) => [step.recording.recordingSid, step.recording]));
-  const sorted = [...latest.values()].sort((one, other) => (one.recordingSid < other.recordingSid ? -1 : 1));
+  const latest = new Map(steps.map(({ recording }) => [keyOf(recording), recording]));
+  const sorted = [...latest.values()].sort((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
   const rows = columns(sorted, recordingColumns, (recording) => ({
-    recording_sid: recording.recordingSid,
     tenant: recording.tenant,
+    recording_sid: recording.recordingSid,
     call_id: recording.callId,
     call_sid: recording.callSid,
     conference_sid: recording.conferenceSid,
@@ -92,8 +105,8 @@ export function recordingsWrite(steps: readonly RecordingStep[], askAt: Date): W
   );
   return (first) => ({
     sql: `insert into recordings as r (${rows.names}) select * from ${rows.as('n', first)}
-     on conflict (recording_sid) do update set ${changing.map((name) => `${name} = excluded.${name}`).join(', ')}
-     where r.tenant = excluded.tenant and r.sequence < excluded.sequence`,
+     on conflict (tenant, recording_sid) do update set ${changing.map((name) => `${name} = excluded.${name}`).join(', ')}
+     where r.sequence < excluded.sequence`,
     parameters: rows.parameters,
   });
 }
@@ -103,9 +116,9 @@ export async function takeDoomed(tx: Transaction, now: Date, until: Date, limit:
   const { rows } = await run<RecordingRow>(
     tx,
     `update recordings r set delete_at = $2, deletion_asks = least(r.deletion_asks + 1, 1000)
-     from (select recording_sid from recordings where delete_at <= $1 and proven_at is null
+     from (select tenant, recording_sid from recordings where delete_at <= $1 and proven_at is null
            order by delete_at limit $3 for update skip locked) due
-     where r.recording_sid = due.recording_sid returning r.*`,
+     where r.tenant = due.tenant and r.recording_sid = due.recording_sid returning r.*`,
     [now, until, limit],
   );
   return rows.map(toRecording);
@@ -121,16 +134,24 @@ export async function takeUnpriced(
   const { rows } = await run<RecordingRow & { asks: number }>(
     tx,
     `update recordings r set ask_at = $2, asks = r.asks + 1
-     from (select recording_sid from recordings where ask_at <= $1 and state = 'completed'
+     from (select tenant, recording_sid from recordings where ask_at <= $1 and state = 'completed'
            order by ask_at limit $3 for update skip locked) due
-     where r.recording_sid = due.recording_sid returning r.*`,
+     where r.tenant = due.tenant and r.recording_sid = due.recording_sid returning r.*`,
     [now, until, limit],
   );
   return rows.map((row) => ({ recording: toRecording(row), asks: row.asks }));
 }
 
-export async function askAgain(tx: Transaction, sid: string, askAt: string | null): Promise<void> {
-  await run(tx, 'update recordings set ask_at = $2 where recording_sid = $1', [sid, askAt]);
+export async function askAgain(
+  tx: Transaction,
+  { tenant, recordingSid }: RecordingKey,
+  askAt: string | null,
+): Promise<void> {
+  await run(tx, 'update recordings set ask_at = $3 where tenant = $1 and recording_sid = $2', [
+    tenant,
+    recordingSid,
+    askAt,
+  ]);
 }
 
 /** So many recordings should have been deleted this long ago and are not proven to be. */

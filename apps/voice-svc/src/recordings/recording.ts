@@ -127,7 +127,8 @@ function changed(recording: Recording, previousState: RecordingState | null, at:
         : { fetchStatus: recording.proofStatus, at: recording.provenAt },
   };
   const event: CloudEvent = {
-    id: `${recording.recordingSid}.${recording.sequence}`,
+    // Another tenant may have named the same SID: consumers skip an id that they have seen.
+    id: `${recording.tenant}/${recording.recordingSid}.${recording.sequence}`,
     source: '//signalbox/voice-svc',
     type: 'voice.recording.changed.v1',
     time: at,

@@ -37,7 +37,7 @@ export function transcriptionEvent(
     at,
   };
   const event: CloudEvent = {
-    id: `transcription:${id}`,
+    id: `transcription:${data.tenant}/${id}`,
     source: '//signalbox/voice-svc',
     type: 'voice.transcription.received.v1',
     time: at,

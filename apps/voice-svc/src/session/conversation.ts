@@ -164,11 +164,14 @@ export class Conversation {
     if (opened) seen.flow = await this.#flowOf(request, opened.place);
     if (opened?.complete && seen.flow) return { place: opened.place, flow: seen.flow };
     // The token it was sealed with has been rotated away since, or there was too much to be carried.
-    const row = await within(this.options.patienceMs, this.store.place(request.callSid));
-    if (!row || row.tenant !== request.tenant.name) throw new Lost('neither the URL nor the database knows the call');
+    const row = await within(this.options.patienceMs, this.store.place(request.tenant.name, request.callSid));
+    if (!row) throw new Lost('neither the URL nor the database knows the call');
     const flow = (seen.flow = await this.#flowOf(request, row));
     if (row.state.step === step) return { place: row, flow };
-    const earlier = await within(this.options.patienceMs, this.store.documentOf(request.callSid, row.flow, step + 1));
+    const earlier = await within(
+      this.options.patienceMs,
+      this.store.documentOf(request.tenant.name, request.callSid, row.flow, step + 1),
+    );
     if (earlier === undefined)
       throw new Lost('the call has gone on, and what it was told before is not known any more');
     return { place: row, flow, earlier };

@@ -36,8 +36,8 @@ export class SessionRetention implements OnApplicationBootstrap, OnApplicationSh
       if (!(await isAlone(tx, 'flow session retention'))) return false;
       const { affected: sessions } = await run(
         tx,
-        `delete from flow_sessions where call_sid in
-           (select call_sid from flow_sessions where updated_at < $1 limit ${batch})`,
+        `delete from flow_sessions where (tenant, call_sid) in
+           (select tenant, call_sid from flow_sessions where updated_at < $1 limit ${batch})`,
         [before],
       );
       const { affected: steps } = await run(

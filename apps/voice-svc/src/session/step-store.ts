@@ -68,28 +68,27 @@ export class StepStore {
   }
 
   /** Where a call is, by its row. Undefined when there is none. */
-  async place(callSid: string): Promise<(Place & { readonly tenant: string }) | undefined> {
+  async place(tenant: string, callSid: string): Promise<Place | undefined> {
     const { rows } = await this.#options.pool.query<{
-      tenant: string;
       call_id: string | null;
       flow: string;
       version: number;
       state: FlowState;
     }>({
       name: 'flow-place',
-      text: 'select tenant, call_id, flow, version, state from flow_sessions where call_sid = $1',
-      values: [callSid],
+      text: 'select call_id, flow, version, state from flow_sessions where tenant = $1 and call_sid = $2',
+      values: [tenant, callSid],
     });
     const [row] = rows;
-    return row && { tenant: row.tenant, callId: row.call_id, flow: row.flow, version: row.version, state: row.state };
+    return row && { callId: row.call_id, flow: row.flow, version: row.version, state: row.state };
   }
 
   /** What a call was told at a step. */
-  async documentOf(callSid: string, flow: string, step: number): Promise<string | undefined> {
+  async documentOf(tenant: string, callSid: string, flow: string, step: number): Promise<string | undefined> {
     const { rows } = await this.#options.pool.query<{ document: string }>({
       name: 'flow-document',
-      text: 'select document from flow_steps where call_sid = $1 and flow = $2 and step = $3',
-      values: [callSid, flow, step],
+      text: 'select document from flow_steps where tenant = $1 and call_sid = $2 and flow = $3 and step = $4',
+      values: [tenant, callSid, flow, step],
     });
     return rows[0]?.document;
   }
@@ -114,7 +113,7 @@ export class StepStore {
     const { rows: taken } = await this.#query(statement);
     // What is told of a call can wait for a tenth of a second, and is published in larger batches then.
     if (events.some(({ topic }) => topic === topics.messagingCommands.name)) this.#options.onUrgent();
-    const isNew = new Set(taken.map((row) => `${row.call_sid} ${row.flow} ${row.step}`));
+    const isNew = new Set(taken.map(keyOfRow));
     const known = await this.#known(unique.filter((step) => !isNew.has(keyOf(step))));
     return steps.map((step): StepTaken => {
       const key = keyOf(step);
@@ -138,24 +137,26 @@ export class StepStore {
   /** What was answered to steps that were taken before. Seldom, and a statement of its own sees what others committed meanwhile. */
   async #known(steps: readonly Step[]): Promise<Map<string, Earlier>> {
     if (steps.length === 0) return new Map();
-    const keys = columns(steps, { call_sid: 'text', flow: 'text', step: 'integer' }, ({ callSid, flow, state }) => ({
+    const keys = columns(steps, keyColumns, ({ tenant, callSid, flow, state }) => ({
+      tenant,
       call_sid: callSid,
       flow,
       step: state.step,
     }));
     const { rows } = await this.#options.pool.query<Taken & Earlier>({
       name: 'flow-steps-again',
-      text: `select s.call_sid, s.flow, s.step, s.document, s.digest from flow_steps s
-             join ${keys.as('k')} using (call_sid, flow, step)`,
+      text: `select s.tenant, s.call_sid, s.flow, s.step, s.document, s.digest from flow_steps s
+             join ${keys.as('k')} using (tenant, call_sid, flow, step)`,
       values: keys.parameters,
     });
-    const known = new Map(rows.map((row) => [`${row.call_sid} ${row.flow} ${row.step}`, row]));
+    const known = new Map(rows.map((row) => [keyOfRow(row), row]));
     if (known.size < steps.length) throw new Error('a step was refused as known and then not found');
     return known;
   }
 }
 
 interface Taken {
+  readonly tenant: string;
   readonly call_sid: string;
   readonly flow: string;
   readonly step: number;
@@ -166,11 +167,10 @@ interface Earlier {
   readonly digest: Buffer;
 }
 
+const keyColumns = { tenant: 'text', call_sid: 'text', flow: 'text', step: 'integer' } as const;
+
 const stepColumns = {
-  call_sid: 'text',
-  flow: 'text',
-  step: 'integer',
-  tenant: 'text',
+  ...keyColumns,
   call_id: 'uuid',
   version: 'integer',
   state: 'jsonb',
@@ -183,9 +183,7 @@ const stepColumns = {
 } as const;
 
 const eventColumns = {
-  call_sid: 'text',
-  flow: 'text',
-  step: 'integer',
+  ...keyColumns,
   nth: 'integer',
   topic: 'text',
   key: 'text',
@@ -193,15 +191,17 @@ const eventColumns = {
   value: 'text',
 } as const;
 
-const keyOf = ({ callSid, flow, state }: Step) => `${callSid} ${flow} ${state.step}`;
+/** A tenant may name the SID of another's call: it neither hears what that one is told nor moves it. */
+const keyOf = ({ tenant, callSid, flow, state }: Step) => `${tenant} ${callSid} ${flow} ${state.step}`;
+const keyOfRow = ({ tenant, call_sid, flow, step }: Taken) => `${tenant} ${call_sid} ${flow} ${step}`;
 
 function toRow(step: Step) {
   const { callSid, tenant, callId, flow, version, state, digest, document, queue, conference, at } = step;
   return {
+    tenant,
     call_sid: callSid,
     flow,
     step: state.step,
-    tenant,
     call_id: callId,
     version,
     state,
@@ -216,6 +216,7 @@ function toRow(step: Step) {
 
 function toEventRow({ step, nth, topic, key, event }: { step: Step; nth: number } & Step['events'][number]) {
   return {
+    tenant: step.tenant,
     call_sid: step.callSid,
     flow: step.flow,
     step: step.state.step,
@@ -238,17 +239,18 @@ const eventShape = columns([], eventColumns);
 const takeSteps = `
   with given as materialized (select * from ${shape.as('g')}),
   taken as (
-    insert into flow_steps (call_sid, flow, step, node, digest, document, at)
-    select call_sid, flow, step, node, digest, document, at from given
-    on conflict (call_sid, flow, step) do nothing
-    returning call_sid, flow, step
+    insert into flow_steps (tenant, call_sid, flow, step, node, digest, document, at)
+    select tenant, call_sid, flow, step, node, digest, document, at from given
+    on conflict (tenant, call_sid, flow, step) do nothing
+    returning tenant, call_sid, flow, step
   ),
   moved as (
     insert into flow_sessions as s
-      (call_sid, tenant, call_id, flow, version, step, state, queue, conference, begun_at, updated_at)
-    select distinct on (call_sid) call_sid, tenant, call_id, flow, version, step, state, queue, conference, at, at
-    from given join taken using (call_sid, flow, step) order by call_sid, step desc
-    on conflict (call_sid) do update set
+      (tenant, call_sid, call_id, flow, version, step, state, queue, conference, begun_at, updated_at)
+    select distinct on (tenant, call_sid)
+      tenant, call_sid, call_id, flow, version, step, state, queue, conference, at, at
+    from given join taken using (tenant, call_sid, flow, step) order by tenant, call_sid, step desc
+    on conflict (tenant, call_sid) do update set
       flow = excluded.flow, version = excluded.version, step = excluded.step, state = excluded.state,
       queue = excluded.queue, conference = excluded.conference, updated_at = excluded.updated_at
     where s.flow <> excluded.flow or s.step < excluded.step
@@ -256,8 +258,8 @@ const takeSteps = `
   told as (
     insert into outbox (topic, key, headers, value)
     select topic, key, headers, value from ${eventShape.as('e', shape.parameters.length + 1)}
-    join taken using (call_sid, flow, step) order by nth
+    join taken using (tenant, call_sid, flow, step) order by nth
   )
-  select call_sid, flow, step,
+  select tenant, call_sid, flow, step,
     (select set_config('synchronous_commit', $${shape.parameters.length + eventShape.parameters.length + 1}, true))
   from taken`;

@@ -33,7 +33,7 @@ export function stepEvents(
       detail,
     };
     const event: CloudEvent = {
-      id: `${callSid}.${flow.name}.${sequence}`,
+      id: `${tenant.name}/${callSid}.${flow.name}.${sequence}`,
       source,
       type: 'voice.flow.progressed.v1',
       time: at,

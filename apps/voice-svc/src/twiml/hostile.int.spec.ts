@@ -123,6 +123,24 @@ describe('hostile requests', () => {
     expect(caller.heard).toBe('Hello Ann');
   });
 
+  it('who names the call of another tenant hears their own flow, and neither learns nor moves anything of it', async () => {
+    const body = JSON.stringify({ format: 1, start: 'bye', nodes: { bye: { type: 'hangup', prompt: 'Theirs' } } });
+    const headers = { 'content-type': 'application/json' };
+    expect(await service.api('/v1/flows/names', { method: 'PUT', token: 'other', headers, body })).toMatchObject({
+      status: 200,
+    });
+    const caller = service.caller();
+    const other = new TwilioCaller({ url: service.url, base, accountSid: otherAccountSid, authToken });
+    Object.assign(other, { callSid: caller.callSid });
+    await caller.go(inbound);
+    await other.go(inbound);
+    expect(other.heard).toBe('Theirs');
+    // Asked again it is what the tenant's own call was told.
+    expect((await caller.go(inbound)).body).toContain('Who are you?');
+    await caller.answer({ SpeechResult: 'Ann' });
+    expect(caller.heard).toBe('Hello Ann');
+  });
+
   it.each([
     ['digits that are XML', { Digits: '<Dial>+1900</Dial>' }, 'No match'],
     ['speech with markup', { SpeechResult: '</Say><Dial>+1900</Dial>&amp;' }, 'Hello </Say><Dial>+1900</Dial>&amp;'],
