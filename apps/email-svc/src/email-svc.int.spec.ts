@@ -563,6 +563,11 @@ describe('email-svc, on a real Kafka and Postgres', () => {
       service.sendgrid.lists.set('bounces', [{ email: bounced, created }]);
       service.sendgrid.setMembers([{ email: left, group_id: 7, created_at: created }]);
       await service.api(`/v1/suppressions/${ours}`, { method: 'PUT', body: {} });
+      // For a tenant without a key there is nobody to tell, and another tenant's is nobody else's business.
+      await service.query(
+        `insert into suppressions values ($1, 'a@example.com', '*', 'opted_out', 'api', null, 1, now(), 0)`,
+        [service.otherTenant],
+      );
       const drift = await service.api<{ onlyHere: { examples: object[] } }>('/v1/suppressions/drift?limit=1000');
       expect(drift.body).toMatchObject({
         onlyAtSendgrid: {
@@ -574,6 +579,9 @@ describe('email-svc, on a real Kafka and Postgres', () => {
         },
       });
       expect(drift.body.onlyHere.examples).toContainEqual(expect.objectContaining({ recipient: ours }));
+      await eventually(async () =>
+        expect((await service.api('/v1/suppressions/drift')).body).toMatchObject({ untold: 0 }),
+      );
 
       expect((await service.api('/v1/suppressions/sync', { method: 'POST' })).body).toEqual({ added: 2 });
       expect((await list(bounced)).body).toMatchObject({
@@ -582,6 +590,31 @@ describe('email-svc, on a real Kafka and Postgres', () => {
       await service.api(`/v1/suppressions/${bounced}`, { method: 'DELETE' });
       expect((await service.api('/v1/suppressions/sync', { method: 'POST' })).body).toEqual({ added: 0 });
       await sent({ to: bounced });
+    });
+
+    it('is compared by who may decide of it, and only as far as memory goes', async () => {
+      expect((await service.api('/v1/suppressions/drift', { reader: true })).status).toBe(403);
+      await service.query(
+        `insert into suppressions
+         select $1, n || '@long.example', '*', 'opted_out', 'api', null, 1, now(), 1 from generate_series(1, 200001) n`,
+        [service.tenant],
+      );
+      expect((await service.api('/v1/suppressions/drift')).status).toBe(409);
+      await service.query(`delete from suppressions where recipient like '%@long.example'`);
+      expect((await service.api('/v1/suppressions/drift')).status).toBe(200);
+    });
+
+    it.each([
+      ['multipart', () => ({ body: formOf('One-Click') })],
+      ['the button of the page', () => ({ body: new URLSearchParams() })],
+      ['nothing', () => ({})],
+    ])('is left by a post of %s', async (_label, post) => {
+      const to = someone();
+      await sent({ to, lane: 'bulk', unsubscribeGroup: 9 });
+      const link = /^<(.+)>$/.exec(mailTo(to)?.personalizations[0]?.headers?.['List-Unsubscribe'] ?? '')?.[1] ?? '';
+      const click = await fetch(`${service.url}${link.slice(unsubscribeBase.length)}`, { method: 'POST', ...post() });
+      expect(click.status).toBe(200);
+      expect((await list(to)).body).toMatchObject({ suppressions: [{ scope: 'group:9', reason: 'unsubscribe' }] });
     });
 
     it('is left by one click of a mail client, and not by opening the link', async () => {
@@ -643,3 +676,9 @@ describe('email-svc, on a real Kafka and Postgres', () => {
     expect((await service.api('/v1/suppressions', { anonymous: true })).status).toBe(401);
   });
 });
+
+function formOf(choice: string): FormData {
+  const form = new FormData();
+  form.set('List-Unsubscribe', choice);
+  return form;
+}

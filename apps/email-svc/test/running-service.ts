@@ -61,6 +61,7 @@ export async function runEmailService(environment: NodeJS.ProcessEnv = {}) {
     });
     const apiTokens = [
       { name: 'spec', sha256: createHash('sha256').update(token).digest('hex'), scopes: ['send', 'read', 'admin'] },
+      { name: 'reader', sha256: createHash('sha256').update(`${token}-reader`).digest('hex'), scopes: ['read'] },
     ];
     const tenants = [
       { name: tenant, twilio: twilio('1'), sendgrid: sendgridFields, apiTokens, ...fields },
@@ -141,12 +142,12 @@ export async function runEmailService(environment: NodeJS.ProcessEnv = {}) {
 
   async function api<Body = Record<string, unknown>>(
     path: string,
-    { method, body, anonymous }: { method?: string; body?: object; anonymous?: true } = {},
+    { method, body, anonymous, reader }: { method?: string; body?: object; anonymous?: true; reader?: true } = {},
   ): Promise<{ status: number; body: Body; text: string }> {
     const response = await fetch(`${service.url}${path}`, {
       method: method ?? (body ? 'POST' : 'GET'),
       headers: {
-        ...(!anonymous && { authorization: `Bearer ${token}` }),
+        ...(!anonymous && { authorization: `Bearer ${reader ? `${token}-reader` : token}` }),
         ...(body && { 'content-type': 'application/json' }),
       },
       ...(body && { body: JSON.stringify(body) }),

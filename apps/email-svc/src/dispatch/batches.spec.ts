@@ -60,4 +60,10 @@ describe('batches', () => {
       ['x', 'a'],
     ]);
   });
+
+  it('fail each item when they could not be handed over', async () => {
+    const { add } = batches({ handOver: () => Promise.reject(new Error('broken')) });
+    const results = await Promise.allSettled([add('x', 'a'), add('x', 'b')]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  });
 });

@@ -12,7 +12,11 @@ export interface BatchesOptions<Item, Result> {
 }
 
 interface Batch<Item, Result> {
-  readonly entries: { readonly item: Item; readonly resolve: (result: Result) => void }[];
+  readonly entries: {
+    readonly item: Item;
+    readonly resolve: (result: Result) => void;
+    readonly reject: (error: unknown) => void;
+  }[];
   readonly seen: Set<string>;
   size: number;
   readonly timer: NodeJS.Timeout;
@@ -42,8 +46,8 @@ export class Batches<Item, Result> {
       } as Batch<Item, Result>;
       this.#open.set(key, (batch = opened));
     }
-    const { promise, resolve } = Promise.withResolvers<Result>();
-    batch.entries.push({ item, resolve });
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    batch.entries.push({ item, resolve, reject });
     batch.seen.add(distinct(item));
     batch.size += size;
     if (batch.entries.length >= maxItems) this.#close(key, batch);
@@ -54,8 +58,9 @@ export class Batches<Item, Result> {
     clearTimeout(batch.timer);
     if (this.#open.get(key) === batch) this.#open.delete(key);
     const items = batch.entries.map(({ item }) => item);
-    void this.#options.handOver(key, items).then((results) => {
-      batch.entries.forEach(({ resolve }, index) => resolve(results[index] as Result));
-    });
+    this.#options.handOver(key, items).then(
+      (results) => batch.entries.forEach(({ resolve }, index) => resolve(results[index] as Result)),
+      (error: unknown) => batch.entries.forEach(({ reject }) => reject(error)),
+    );
   }
 }

@@ -19,29 +19,33 @@ interface Entry {
   readonly created: number;
 }
 
-/** Who SendGrid has on its lists, as requests to have them on ours; since then, in Unix seconds. */
-export async function readLists(
+/** Who SendGrid has on its lists, as requests to have them on ours, page by page; since then, in Unix seconds. */
+export async function* readLists(
   client: Pick<SendgridClient, 'call'>,
   tenant: string,
   since: number,
-): Promise<SuppressionRequest[]> {
-  const found: SuppressionRequest[] = [];
-  const said = (email: string, scope: string, reason: SuppressionReason, created: number, source: string) =>
-    found.push({
-      tenant,
-      recipient: email.toLowerCase(),
-      scope,
-      state: 'opted_out',
-      reason,
-      source,
-      at: new Date(created * 1000).toISOString(),
-      bySendgrid: true,
-    });
+): AsyncGenerator<SuppressionRequest[]> {
+  const said = (
+    email: string,
+    scope: string,
+    reason: SuppressionReason,
+    created: number,
+    source: string,
+  ): SuppressionRequest => ({
+    tenant,
+    recipient: email.toLowerCase(),
+    scope,
+    state: 'opted_out',
+    reason,
+    source,
+    at: new Date(created * 1000).toISOString(),
+    bySendgrid: true,
+  });
   for (const [list, reason] of lists) {
     for (let offset = 0; ; offset += pageSize) {
       const path = `/v3/suppression/${list}?start_time=${since}&limit=${pageSize}&offset=${offset}`;
       const page = await client.call<Entry[]>({ method: 'GET', path });
-      for (const { email, created } of page) said(email, everything, reason, created, `sendgrid ${list}`);
+      yield page.map(({ email, created }) => said(email, everything, reason, created, `sendgrid ${list}`));
       if (page.length < pageSize) break;
     }
   }
@@ -49,10 +53,9 @@ export async function readLists(
     method: 'GET',
     path: '/v3/asm/suppressions',
   });
-  for (const { email, group_id, created_at } of members) {
-    said(email, groupScope(group_id), 'unsubscribe', created_at, 'sendgrid group');
-  }
-  return found;
+  yield members.map(({ email, group_id, created_at }) =>
+    said(email, groupScope(group_id), 'unsubscribe', created_at, 'sendgrid group'),
+  );
 }
 
 /**

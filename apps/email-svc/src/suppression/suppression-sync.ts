@@ -17,7 +17,7 @@ const chunk = 1_000;
 /** Lists are read again from a little before where the last read ended: an entry may show up late. */
 const overlapSeconds = 600;
 
-/** Changes told in one pass. */
+/** Changes of one tenant that are told in one pass. */
 const perPass = 200;
 
 /** Keeps our suppression list and SendGrid's alike: reads its lists, and tells it what was decided here. */
@@ -58,20 +58,26 @@ export class SuppressionSync {
    * @throws SendgridApiError, SendgridTransportError; TypeError for a tenant without a key
    */
   async read(tenant: Tenant, since: number): Promise<number> {
-    const requests = await readLists(this.#client(tenant), tenant.name, since);
     let added = 0;
-    for (let from = 0; from < requests.length; from += chunk) {
-      const part: SuppressionRequest[] = requests.slice(from, from + chunk);
-      const changes = await this.#transact((tx) => applyRequests(tx, part));
-      countSuppressions(changes);
-      added += changes.length;
+    for await (const requests of readLists(this.#client(tenant), tenant.name, since)) {
+      for (let from = 0; from < requests.length; from += chunk) {
+        const part = requests.slice(from, from + chunk);
+        const changes = await this.#transact((tx) => applyRequests(tx, part));
+        countSuppressions(changes);
+        added += changes.length;
+      }
     }
     return added;
   }
 
-  /** What SendGrid has on its lists at this moment. */
-  async listed(tenant: Tenant): Promise<SuppressionRequest[]> {
-    return readLists(this.#client(tenant), tenant.name, 0);
+  /** What SendGrid has on its lists at this moment; undefined where that is more than `limit`. */
+  async listed(tenant: Tenant, limit: number): Promise<SuppressionRequest[] | undefined> {
+    const found: SuppressionRequest[] = [];
+    for await (const requests of readLists(this.#client(tenant), tenant.name, 0)) {
+      for (const request of requests) found.push(request);
+      if (found.length > limit) return undefined;
+    }
+    return found;
   }
 
   async #readAll(): Promise<boolean> {
@@ -96,13 +102,10 @@ export class SuppressionSync {
 
   async #tellAll(): Promise<boolean> {
     const tenants = this.#tenants.all.filter(({ sendgrid }) => sendgrid?.apiKey);
+    const names = tenants.map(({ name }) => name);
     const { changes, waiting } = await this.#transact(async (tx) => ({
-      changes: await untold(
-        tx,
-        tenants.map(({ name }) => name),
-        perPass,
-      ),
-      waiting: await countUntold(tx),
+      changes: await untold(tx, names, perPass),
+      waiting: await countUntold(tx, names),
     }));
     suppressionsUntold.set(waiting);
     let failed = false;
@@ -110,7 +113,7 @@ export class SuppressionSync {
       const ofTenant = changes.filter((change) => change.tenant === tenant.name);
       if (ofTenant.length > 0 && !(await this.#tell(tenant, ofTenant))) failed = true;
     }
-    return !failed && changes.length === perPass;
+    return !failed && changes.length >= perPass;
   }
 
   /** Tells them together, and one by one where SendGrid refuses one of them; false when it could not be told at all. */

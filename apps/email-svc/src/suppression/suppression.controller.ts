@@ -40,6 +40,9 @@ import {
 import { applyRequests, countUntold } from './suppression.store.ts';
 import { SuppressionSync } from './suppression-sync.ts';
 
+/** Recipients of one side that are compared at once, in memory. */
+const maxCompared = 200_000;
+
 @ApiTags('suppressions')
 @Controller('v1/suppressions')
 @UseGuards(ApiTokenGuard)
@@ -84,18 +87,21 @@ export class SuppressionController {
   }
 
   @Get('drift')
-  @Scopes('read')
+  @Scopes('admin')
   @ApiOperation({
     summary: "Where SendGrid's lists and ours have parted",
-    description: 'SendGrid is asked for its lists now. Addresses are shown in full.',
+    description:
+      'SendGrid is asked for its lists now. Addresses are shown in full. 409 for lists of more than 200,000 recipients.',
   })
   @ZodResponse(200, driftReport)
   async drift(
     @CurrentTenant() tenant: Tenant,
     @ZodQuery(driftQuery) { limit }: z.output<typeof driftQuery>,
   ): Promise<DriftReport> {
-    const theirs = await answered(tenant, () => this.#sync.listed(tenant));
-    const ours = await listSuppressions(this.#db, tenant.name, { state: 'opted_out', limit: 10_000_000 });
+    const ours = await listSuppressions(this.#db, tenant.name, { state: 'opted_out', limit: maxCompared + 1 });
+    if (ours.length > maxCompared) throw tooLong('Our list');
+    const theirs = await answered(tenant, () => this.#sync.listed(tenant, maxCompared));
+    if (!theirs) throw tooLong("SendGrid's lists");
     const { onlyAtSendgrid, onlyHere } = driftBetween(ours, theirs);
     const shown = (all: typeof onlyHere) => ({
       recipients: all.length,
@@ -105,7 +111,7 @@ export class SuppressionController {
       at: new Date().toISOString(),
       onlyAtSendgrid: shown(onlyAtSendgrid),
       onlyHere: shown(onlyHere),
-      untold: await this.#transact(countUntold),
+      untold: await this.#transact((tx) => countUntold(tx, [tenant.name])),
     };
   }
 
@@ -182,6 +188,10 @@ function addressOf(written: string): string {
   throw new ProblemException(422, 'Invalid recipient', 'The recipient is not an email address', {
     errors: [{ parameter: 'recipient', detail: 'not an email address' }],
   });
+}
+
+function tooLong(what: string): ProblemException {
+  return new ProblemException(409, 'Too long to compare', `${what} of more than ${maxCompared} recipients`);
 }
 
 /** What SendGrid's refusal or silence is for the caller. */

@@ -85,20 +85,26 @@ export async function suppressedAmong(
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Changes of these tenants that SendGrid is to be told, the oldest first. Locks nothing: telling takes a while and does no harm twice. */
+/**
+ * Changes that SendGrid is to be told, the oldest first, so many of each tenant: one whose key is refused keeps no other waiting.
+ * Locks nothing: telling takes a while and does no harm twice.
+ */
 export async function untold(tx: Transaction, tenants: readonly string[], limit: number): Promise<Suppression[]> {
   const { rows } = await run<SuppressionRow>(
     tx,
-    'select * from suppressions where told < sequence and tenant = any($1) order by changed_at limit $2',
+    `select s.* from unnest($1::text[]) n (tenant) cross join lateral (
+       select * from suppressions where told < sequence and tenant = n.tenant order by changed_at limit $2) s`,
     [tenants, limit],
   );
   return rows.map(toSuppression);
 }
 
-export async function countUntold(tx: Transaction): Promise<number> {
+/** Of these tenants: for one without a key there is nobody to tell. */
+export async function countUntold(tx: Transaction, tenants: readonly string[]): Promise<number> {
   const { rows } = await run<{ count: number }>(
     tx,
-    'select count(*)::int as count from suppressions where told < sequence',
+    'select count(*)::int as count from suppressions where told < sequence and tenant = any($1)',
+    [tenants],
   );
   return rows[0]?.count ?? 0;
 }
