@@ -50,6 +50,8 @@ interface Settled {
 export class Checker {
   readonly #reservations: GroupCommit<CheckAsked, Reserved>;
   readonly #answers: GroupCommit<Made, Settled>;
+  /** Apart from those of the provider, which are given once: a factor that cannot be opened must not take them along. */
+  readonly #totpAnswers: GroupCommit<Made, Settled>;
 
   constructor(
     @Inject(DataSource) db: DataSource,
@@ -68,10 +70,9 @@ export class Checker {
       // One that waits for a row does not hold up the others.
       concurrency: 4,
     });
-    this.#answers = new GroupCommit((made) => this.transact((tx) => this.#save(tx, made)), {
-      maxItems: 100,
-      concurrency: 2,
-    });
+    const save = (made: readonly Made[]) => this.transact((tx) => this.#save(tx, made));
+    this.#answers = new GroupCommit(save, { maxItems: 100, concurrency: 2 });
+    this.#totpAnswers = new GroupCommit(save, { maxItems: 100, concurrency: 2 });
   }
 
   async check(asked: CheckAsked, code: string): Promise<CheckAnswer> {
@@ -80,7 +81,8 @@ export class Checker {
     failpoints.reached('check.reserved');
     const outcome = await this.#ask(verification, code);
     failpoints.reached('check.answered');
-    const settled = await this.#answers.add({ verification, outcome });
+    const answers = outcome.kind === 'totp' ? this.#totpAnswers : this.#answers;
+    const settled = await answers.add({ verification, outcome });
     if (settled.verification.toTell !== null) this.due.nudge();
     return settled;
   }

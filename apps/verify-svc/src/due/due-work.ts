@@ -80,19 +80,19 @@ export class DueWork {
     const others = tasks.filter(({ task }) => task !== 'send').map(({ verification }) => verification.id);
     if (sends.length > 0) {
       const calls = await this.transact((tx) => this.#open(tx, sends));
-      for (const call of calls) this.#run(async () => void (await this.sender.send(call)));
+      for (const call of calls) this.#run(call.verification.id, async () => void (await this.sender.send(call)));
     }
     if (others.length > 0) {
       const taken = await this.transact((tx) => this.#take(tx, others));
-      for (const { verification, task } of taken) this.#run(() => this.#do(verification, task));
+      for (const { verification, task } of taken) this.#run(verification.id, () => this.#do(verification, task));
     }
     return due.length === free;
   }
 
   /** Not waited for, and never more than may run at once. */
-  #run(work: () => Promise<void>): void {
+  #run(verificationId: string, work: () => Promise<void>): void {
     const running: Promise<void> = work()
-      .catch((err: unknown) => this.log.warn({ err }, 'due work failed; it is tried again'))
+      .catch((err: unknown) => this.log.warn({ err, verificationId }, 'due work failed; it is tried again'))
       .finally(() => {
         this.#running.delete(running);
         // What did not fit may fit now.

@@ -19,6 +19,12 @@ const cases: [string, Partial<Verification>, object][] = [
     { task: 'end', step: { verification: { state: 'failed', error: { code: 'not_sent_in_time' } } } },
   ],
   ['approved, and Twilio does not know', { state: 'approved', toTell: 'approved', providerSid }, { task: 'tell' }],
+  ['just over, and Twilio does not know', { state: 'canceled', toTell: 'canceled', expiresAt: over }, { task: 'tell' }],
+  [
+    'of a time that Twilio has forgotten',
+    { state: 'canceled', toTell: 'canceled', expiresAt: later(-10 * 60_000).toISOString() },
+    { task: 'wait', dueAt: null },
+  ],
   ['approved', { state: 'approved' }, { task: 'wait', dueAt: null }],
 ];
 

@@ -15,12 +15,21 @@ export type DueTask =
 export function taskOf(verification: Verification, now: Date): DueTask {
   const { state, toTell, expiresAt, wants, dueAt, plan, position } = verification;
   if (dueAt !== null && Date.parse(dueAt) > now.getTime()) return { task: 'wait', dueAt };
-  if (isFinal(state)) return toTell === null ? { task: 'wait', dueAt: null } : { task: 'tell' };
+  if (isFinal(state))
+    return toTell === null || isForgotten(expiresAt, now) ? { task: 'wait', dueAt: null } : { task: 'tell' };
   if (expiresAt !== null && Date.parse(expiresAt) <= now.getTime())
     return { task: 'end', step: end(verification, now) };
   if (wants !== null) return { task: 'send', why: wants };
   const hasNext = position + 1 < plan.length;
   return state === 'pending' && hasNext ? { task: 'ask' } : { task: 'wait', dueAt: expiresAt };
+}
+
+/** How long after the end of its time Twilio may still have a verification, clocks being what they are. */
+const forgottenMs = 10 * 60_000;
+
+/** Whether there is nothing left to tell Twilio about: where it refuses to be told, that would be tried for ever. */
+function isForgotten(expiresAt: string | null, now: Date): boolean {
+  return expiresAt !== null && Date.parse(expiresAt) + forgottenMs <= now.getTime();
 }
 
 /** What was never sent has failed, everything else is over. */

@@ -169,13 +169,9 @@ export async function countStarts(
 
 /**
  * Takes starts back for which nothing is sent.
- * @param by `guard`, or `provider` where it says that it looks like fraud; anything else is not kept
+ * @param by `guard`, or `provider` where it says that it looks like fraud
  */
-export function takeBack(
-  tx: Transaction,
-  verificationIds: readonly string[],
-  by: 'guard' | 'provider' | 'other',
-): void {
+export function takeBack(tx: Transaction, verificationIds: readonly string[], by: 'guard' | 'provider'): void {
   if (verificationIds.length === 0) return;
   const ids = columns(verificationIds, { id: 'uuid' }, (id) => ({ id }));
   send(

@@ -206,7 +206,7 @@ export async function insertUnknown(tx: Transaction, steps: readonly Step[]): Pr
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Inserts new ones; fails when a key is taken. Their history and events are written by `told`. */
+/** Inserts new ones; fails when a key is taken. `historyWritten` and `eventsWritten` tell of them. */
 export function verificationsInserted(steps: readonly Step[]): Write {
   if (steps.length === 0) return undefined;
   const { names, values, parameters } = inserted(steps);
@@ -225,7 +225,7 @@ function inserted(steps: readonly Step[]) {
 
 const textArray = (json: string) => `array(select jsonb_array_elements_text(${json}))`;
 
-/** Saves locked ones. Their history and events are written by `told`. */
+/** Saves locked ones. `historyWritten` and `eventsWritten` tell of them. */
 export function verificationsSaved(steps: readonly Step[]): Write {
   if (steps.length === 0) return undefined;
   const types = { id: fixedColumns.id, ...changingColumns };
