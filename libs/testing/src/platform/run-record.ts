@@ -11,7 +11,7 @@ export interface Recorded {
   readonly pid: number;
   /** Tells it from a stranger who got the same id later. */
   readonly startTime: string;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, with their fraction: two processes may be noted within one. */
   readonly recordedAt: number;
   readonly stopSignal: NodeJS.Signals;
 }
@@ -28,7 +28,7 @@ export class RunRecord {
     const startTime = await startTimeOf(pid);
     // Already gone: nothing to find later.
     if (startTime === undefined) return;
-    const recorded: Recorded = { name, pid, startTime, recordedAt: Date.now(), stopSignal };
+    const recorded: Recorded = { name, pid, startTime, recordedAt: performance.timeOrigin + performance.now(), stopSignal };
     await mkdir(this.#directory, { recursive: true });
     await writeAtomically(path.join(this.#directory, `${name}.json`), JSON.stringify(recorded));
   }
