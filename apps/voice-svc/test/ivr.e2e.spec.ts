@@ -117,7 +117,8 @@ describe('calls that come in', () => {
   });
 
   it('do not notice that the service is killed between their steps', async () => {
-    await simulate('faults', { calls: { speed: 2 } });
+    // The last try is near the 15 s a caller has: a process starts slowly beside other tests.
+    await simulate('faults', { calls: { speed: 2, retryMs: 450 } });
     // So slow that each caller is at another step when it happens.
     const sids = await Promise.all(
       Array.from({ length: 10 }, async (_, i) => {

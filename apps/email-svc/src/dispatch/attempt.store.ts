@@ -49,6 +49,24 @@ export async function lockUncalled(tx: Transaction, now: Date, limit: number): P
   return locked.filter(({ item, attempt }) => numbers.get(item.id) === attempt.number);
 }
 
+/**
+ * Attempts whose call was noted and has no answer by the end of its lease are in doubt from now on. What was claimed and never
+ * called is not among them: it is surely not sent, also when it came to the end of its lease only after `lockUncalled` looked.
+ */
+export async function doubtCalled(tx: Transaction, now: Date, limit: number): Promise<void> {
+  await run(
+    tx,
+    `update attempts a set state = 'in_doubt', lease_until = $1
+     from (
+       select email_id, number from attempts
+       where state = 'calling' and lease_until <= $1 and called_at is not null
+       order by lease_until limit $2 for update skip locked
+     ) due
+     where a.email_id = due.email_id and a.number = due.number`,
+    [now, limit],
+  );
+}
+
 /** Which of these emails were sent again before without anybody knowing. */
 export async function givenUpAmong(tx: Transaction, emailIds: readonly string[]): Promise<Set<string>> {
   const { rows } = await run<{ email_id: string }>(

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EmailState, Failure } from '@signalbox/contracts';
 import { Periodic, TRANSACT } from '@signalbox/domain-service';
-import { type Attempt, Dispatcher } from '@signalbox/outbound';
+import { type Attempt, Dispatcher, giveBackUnsent, QuotaBook } from '@signalbox/outbound';
 import { onCommit, run, type Transact, type Transaction } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
@@ -10,8 +10,9 @@ import { CONFIG, type EmailConfig } from '../config.ts';
 import type { Step } from '../email/email.ts';
 import { lock, save } from '../email/email.store.ts';
 import { countSteps, doubtsSettled, inDoubt } from '../metrics.ts';
-import { attempts, givenUpAmong, lockUncalled } from './attempt.store.ts';
+import { attempts, doubtCalled, givenUpAmong, lockUncalled } from './attempt.store.ts';
 import { type GiveUp, giveUp, isResendDue, retryLater } from './dispatch.rules.ts';
+import { paceKinds } from './quota-kinds.rules.ts';
 
 /** Looked at in one pass, in one transaction. */
 const perPass = 500;
@@ -30,6 +31,7 @@ export type SettleResult =
 export class Doubts {
   readonly #transact: Transact;
   readonly #dispatcher: Dispatcher;
+  readonly #quotas: QuotaBook;
   readonly #tenants: TenantDirectory;
   readonly #config: EmailConfig;
   readonly #log: Logger;
@@ -38,12 +40,14 @@ export class Doubts {
   constructor(
     @Inject(TRANSACT) transact: Transact,
     @Inject(Dispatcher) dispatcher: Dispatcher,
+    @Inject(QuotaBook) quotas: QuotaBook,
     @Inject(TenantDirectory) tenants: TenantDirectory,
     @Inject(CONFIG) config: EmailConfig,
     @Inject(LOGGER) log: Logger,
   ) {
     this.#transact = transact;
     this.#dispatcher = dispatcher;
+    this.#quotas = quotas;
     this.#tenants = tenants;
     this.#config = config;
     this.#log = log;
@@ -86,15 +90,14 @@ export class Doubts {
   async #pass(): Promise<boolean> {
     const now = new Date();
     const lookAgain = new Date(now.getTime() + this.#config.IN_DOUBT_POLL_MS);
-    const released = await this.#transact((tx) => releaseUncalled(tx, now));
+    const released = await this.#transact((tx) => releaseUncalled(tx, this.#quotas, now));
     if (released > 0) {
       this.#log.warn({ emails: released }, 'emails are due again that a dead process had claimed and not called');
       this.#dispatcher.nudge();
     }
-    // All of them first: what is taken for doubtful cannot be told from them any more.
     if (released >= perPass) return true;
     const { taken, resent } = await this.#transact(async (tx) => {
-      await attempts.doubtUnanswered(tx, now, now, perPass);
+      await doubtCalled(tx, now, perPass);
       const doubtful = await attempts.takeDoubtful(tx, now, lookAgain, perPass);
       const resent = await this.#settleByEvents(tx, doubtful, now);
       inDoubt.set(await countDoubts(tx));
@@ -140,7 +143,7 @@ export class Doubts {
 }
 
 /** Makes emails due again whose attempt was certainly not made; returns how many. */
-async function releaseUncalled(tx: Transaction, now: Date): Promise<number> {
+async function releaseUncalled(tx: Transaction, quotas: QuotaBook, now: Date): Promise<number> {
   const uncalled = await lockUncalled(tx, now, perPass);
   const finishedAt = now.toISOString();
   const steps = uncalled.map(({ item }) => retryLater(item, now, neverCalled, now, { giveUpAfterMs: Infinity }));
@@ -148,6 +151,7 @@ async function releaseUncalled(tx: Transaction, now: Date): Promise<number> {
     return { ...attempt, state: 'not_taken', finishedAt, error: neverCalled };
   });
   await save(tx, steps, [attempts.settled(closed)]);
+  await giveBackUnsent(tx, paceKinds, quotas, uncalled);
   onCommit(tx, () => {
     doubtsSettled.inc({ by: 'never_called' }, closed.length);
     countSteps(steps);

@@ -59,6 +59,11 @@ const callee = z.strictObject({
 const callFaults = z.strictObject({
   /** Seconds of a call that pass in one second here. */
   speed: z.number().min(1).default(100),
+  /**
+   * Milliseconds before a document that could not be had is asked for again, doubled each time. Twilio does not say how long it
+   * waits; so all its tries fall into 8 s of its 15 s.
+   */
+  retryMs: z.number().min(1).default(250),
   /** Outbound calls that begin to ring per second and account; the others stay queued. */
   perSecond: z.number().positive().optional(),
   /** Unfinished calls of an account beyond which a create is refused with 10004. */

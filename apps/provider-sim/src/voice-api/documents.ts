@@ -12,7 +12,6 @@ import { readTwiml, type Verb } from './twiml.rules.ts';
 
 /** To one origin at once; the rest waits, and its callers with it. */
 const CONNECTIONS = 512;
-const FIRST_RETRY_MS = 100;
 const MAX_DOCUMENT = 64 * 1024;
 
 /** Fetches TwiML as Twilio does: a signed form post with 15 s in all, its retries by the connection overrides of the URL. */
@@ -53,7 +52,7 @@ export class Documents implements OnModuleDestroy {
     for (let attempt = 0; ; attempt++) {
       answer = await post(false, deadline - Date.now());
       const { failure } = answer;
-      const pause = FIRST_RETRY_MS * 2 ** attempt;
+      const pause = this.faults.plan.calls.retryMs * 2 ** attempt;
       const again = failure !== undefined && failure !== 'other' && overrides.retryOn.has(failure);
       if (!again || attempt >= overrides.retryCount || Date.now() + pause >= deadline) break;
       await sleep(pause, undefined, { ref: false });

@@ -28,7 +28,13 @@ export class RunRecord {
     const startTime = await startTimeOf(pid);
     // Already gone: nothing to find later.
     if (startTime === undefined) return;
-    const recorded: Recorded = { name, pid, startTime, recordedAt: performance.timeOrigin + performance.now(), stopSignal };
+    const recorded: Recorded = {
+      name,
+      pid,
+      startTime,
+      recordedAt: performance.timeOrigin + performance.now(),
+      stopSignal,
+    };
     await mkdir(this.#directory, { recursive: true });
     await writeAtomically(path.join(this.#directory, `${name}.json`), JSON.stringify(recorded));
   }
