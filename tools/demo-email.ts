@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface EmailDemo {
   /** Base URL of email-svc. */
   readonly email: string;
+  readonly simulator: string;
   /** API tokens that may send, and read. */
   readonly tokens: { readonly send: string; readonly read: string };
   /** Milliseconds. */
@@ -27,7 +28,8 @@ interface Step {
  * An email that arrives, one that bounces for good, and another one to that address, which is on the suppression list by then; shows
  * each one's way. Resolves to what was not as it should be.
  */
-export async function demoEmail({ email, tokens, patience }: EmailDemo): Promise<string[]> {
+export async function demoEmail(demo: EmailDemo): Promise<string[]> {
+  const { email, tokens, patience } = demo;
   const run = randomBytes(3).toString('hex');
   const steps: readonly Step[] = [
     { what: 'email', to: `delivered+${run}@demo.example`, end: 'delivered' },
@@ -65,5 +67,61 @@ export async function demoEmail({ email, tokens, patience }: EmailDemo): Promise
       faults.push(`"${what}" is ${story.state} (${story.error?.code ?? 'no error'}), not ${end}`);
     }
   }
-  return faults;
+  return [...faults, ...(await warmUp(demo, run))];
+}
+
+interface Plan {
+  readonly pool: string;
+  readonly day: number;
+  readonly lastDay: number;
+  readonly cap: number | null;
+  readonly used: number;
+}
+
+/** A newsletter through an IP pool that warms up: so many of today go through it, the rest through the old one. */
+async function warmUp({ email, simulator, tokens, patience }: EmailDemo, run: string): Promise<string[]> {
+  const get = async <Body>(url: string): Promise<Body> => {
+    const response = await fetch(url, { headers: { authorization: `Bearer ${tokens.read}` } });
+    if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as Body;
+  };
+  const plan = async () =>
+    (await get<{ pools: Plan[] }>(`${email}/v1/warmup`)).pools.find(({ pool }) => pool === 'fresh');
+  const before = await plan();
+  if (!before || before.cap === null) return ['there is no warm-up plan to show'];
+  const recipients = Array.from({ length: 15 }, (_, index) => `delivered+news-${run}-${index}@demo.example`);
+  for (const [index, to] of recipients.entries()) {
+    const body = { idempotencyKey: `demo-${run}-news-${index}`, to, subject: 'News', text: 'All of it', lane: 'bulk' };
+    const response = await fetch(`${email}/v1/emails`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${tokens.send}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ ...body, from: 'News <hello@news.demo.example>' }),
+    });
+    if (!response.ok) throw new Error(`newsletter: ${response.status} ${await response.text()}`);
+  }
+  const deadline = Date.now() + patience;
+  const sentBy = async () => {
+    const all = await get<{ to: string; pool: string | null }[]>(`${simulator}/_sim/emails`);
+    const ours = all.filter(({ to }) => recipients.includes(to));
+    const through = (name: string) => ours.filter(({ pool }) => pool === name).length;
+    return { fresh: through('fresh'), main: through('main'), all: ours.length };
+  };
+  let sent = await sentBy();
+  while (sent.all < recipients.length && Date.now() < deadline) {
+    await delay(50);
+    sent = await sentBy();
+  }
+  const after = (await plan()) ?? before;
+  const { day, lastDay, cap, used } = after;
+  console.log(
+    `  IP warm-up         day ${day} of ${lastDay}: ${sent.fresh} of ${recipients.length} through the new pool (${used} of ${cap} today), ${sent.main} through the old one`,
+  );
+  const room = Math.min(recipients.length, before.cap - before.used);
+  // At midnight the next day's room is there.
+  const isFine = after.day !== before.day || (sent.fresh === room && sent.main === recipients.length - room);
+  return isFine
+    ? []
+    : [
+        `${sent.fresh} emails went through the new IP pool and ${sent.main} through the old one, not ${room} and the rest`,
+      ];
 }

@@ -12,6 +12,7 @@ import type { MessageState, MessageStateChanged } from '@signalbox/contracts';
 import { maskNumber } from '@signalbox/telemetry';
 import { showAuthenticator } from './demo-authenticator.ts';
 import { watchCallbacks } from './demo-callbacks.ts';
+import { demoDeliverability } from './demo-deliverability.ts';
 import { demoEmail } from './demo-email.ts';
 import { demoVerification } from './demo-verify.ts';
 import { demoCall, demoCaller } from './demo-voice.ts';
@@ -57,7 +58,7 @@ const { kafka, simulator, services, tokens } = JSON.parse(await readFile(runFile
   kafka: string;
   simulator: string;
   services: Record<string, string>;
-  tokens: { send: string; read: string };
+  tokens: { send: string; read: string; admin: string };
 };
 const run = randomBytes(3).toString('hex');
 const keyOf = (message: DemoMessage) => `demo-${run}-${messages.indexOf(message)}`;
@@ -80,8 +81,15 @@ async function demo(): Promise<boolean> {
     const call = { voice: services['voice-svc'] ?? '', simulator, tokens };
     const callIsFine = report(await demoCall(call), 'somebody was called, and heard it');
     const callerIsFine = report(await demoCaller(call), 'a caller was led to an agent');
-    const mail = { email: services['email-svc'] ?? '', tokens, patience };
-    const emailsAreFine = report(await demoEmail(mail), 'an email delivered, one bounced, none to whom it bounced');
+    const mail = { email: services['email-svc'] ?? '', simulator, tokens, patience };
+    const emailsAreFine = report(
+      await demoEmail(mail),
+      'an email delivered, one bounced, none to whom it bounced, no more than planned through new IPs',
+    );
+    const streamsAreFine = report(
+      await demoDeliverability(mail),
+      'a stopped stream of emails waited, and went on when it was lifted',
+    );
     return (
       messagesAreFine &&
       callbacksAreFine &&
@@ -89,7 +97,8 @@ async function demo(): Promise<boolean> {
       codesAreFine &&
       callIsFine &&
       callerIsFine &&
-      emailsAreFine
+      emailsAreFine &&
+      streamsAreFine
     );
   } finally {
     await callbacks.close();

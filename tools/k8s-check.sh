@@ -74,10 +74,16 @@ node tools/k8s/check-manifests.ts $overlays
 if command -v promtool >/dev/null 2>&1; then
   node -e '
     const { parse } = require("yaml");
-    const rules = parse(require("node:fs").readFileSync("k8s/components/monitoring/rules.yaml", "utf8"));
-    process.stdout.write(JSON.stringify({ groups: rules.spec.groups }));' >"$draft/rules.json"
-  promtool check rules "$draft/rules.json" >"$draft/promtool" || { cat "$draft/promtool" >&2; fail "promtool refuses the rules"; }
-  say "promtool accepts the rules"
+    const { readFileSync, writeFileSync } = require("node:fs");
+    const [draft] = process.argv.slice(1);
+    const read = (name) => parse(readFileSync(`k8s/components/monitoring/${name}`, "utf8"));
+    writeFileSync(`${draft}/rules.json`, JSON.stringify({ groups: read("rules.yaml").spec.groups }));
+    writeFileSync(`${draft}/tests.json`, JSON.stringify({ rule_files: ["rules.json"], ...read("rules.test.yaml") }));' "$draft"
+  for command in "check rules $draft/rules.json" "test rules $draft/tests.json"; do
+    # shellcheck disable=SC2086 # a command and its argument
+    promtool $command >"$draft/promtool" 2>&1 || { cat "$draft/promtool" >&2; fail "promtool refuses the rules"; }
+  done
+  say "promtool accepts the rules, and their tests pass"
 else
-  say "promtool is not installed: the queries of the rules are not parsed"
+  say "promtool is not installed: the tests of the alerts do not run"
 fi

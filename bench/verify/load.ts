@@ -50,13 +50,17 @@ async function each<Item>(items: readonly Item[], pace: Pace, work: (item: Item)
     );
   } else {
     const under: Promise<void>[] = [];
+    const failures: unknown[] = [];
     for (const [index, item] of items.entries()) {
+      if (failures.length > 0) break;
       const due = begin + (index / pace.perSecond) * 1000;
       const wait = due - performance.now();
       if (wait > 0) await sleep(wait);
-      under.push(timed(item, due));
+      // Nobody waits for it before all are under way.
+      under.push(timed(item, due).catch((error: unknown) => void failures.push(error)));
     }
     await Promise.all(under);
+    if (failures.length > 0) throw failures[0];
   }
   const perSecond = (items.length / (performance.now() - begin)) * 1000;
   latencies.sort((a, b) => a - b);

@@ -64,7 +64,7 @@ export async function verifyBench(rounds: number): Promise<Report> {
     }
     return {
       suite: 'verify',
-      method: `A code sent and checked: over HTTP through verify-svc, which keeps state, limits, guard and events in a durable Postgres and tells Kafka; and by a bare call of the SDK from the load's own process, which keeps nothing. p95 from when a request was due, ${rounds} rounds in turn; simulator, service, database, broker and load share the same two cores. Answers as slow as Twilio's take ${twilioLike.join(' to ')} ms; with answers at once there is nothing but our own work to be seen. The guard judges and counts but does not block (\`guard: observe\`), because a benchmark looks like pumping.`,
+      method: `How long a user waits for a code to be sent (start) and for the code typed in to be checked (check). Ours: a request over HTTP to verify-svc, which keeps state, limits, guard and events in a durable Postgres, calls the simulator and tells Kafka. Against: the same call of the simulator by Twilio's SDK in the load's own process, which keeps nothing, limits nothing and cannot be asked afterwards. Each row has the median of ours over ${rounds} rounds in turn and, beside the peer's own median, how many times as much ours is; p95 from when a request was due. "Answers as slow as Twilio's": the simulator takes ${twilioLike.join(' to ')} ms, as in production. "Answers at once": it takes none, so that there is nothing but our own work to be seen. Simulator, service, database, broker and load share the same two cores. The guard judges and counts but does not block (\`guard: observe\`), because a benchmark looks like pumping.`,
       lines: loads.flatMap((load) => linesOf(load, measured.get(load) ?? {})),
     };
   } finally {
@@ -82,7 +82,7 @@ function linesOf({ title, latencyMs, pace }: Load, byClient: Readonly<Record<str
       const rate = (name: string) => series(name, ({ perSecond }) => perSecond);
       return [
         {
-          what: `${step}s, ${title}`,
+          what: `${step}s a second, ${title}`,
           unit: '/s',
           value: summarise(rate(ours).values),
           against: `${asItComes} (${Math.round(summarise(rate(asItComes).values).median)}/s)`,

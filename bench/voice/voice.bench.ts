@@ -82,7 +82,7 @@ export async function voiceBench(rounds: number): Promise<Report> {
 
     return {
       suite: 'voice',
-      method: `Callers who go through three menus into a question, four signed requests each; ${rounds} rounds in turn. voice-svc checks the signature, goes on in the flow, stores each step with its document once in a durable Postgres, and tells Kafka three times a call what happens; the peer parses nothing and answers everybody with the same text. Callers, service, database and broker share the same two cores.`,
+      method: `Callers who go through three menus into a question, four signed requests each; ${rounds} rounds in turn. voice-svc checks the signature, goes on in the flow, stores at each step where the call is and what it was told, once, in a durable Postgres, and tells Kafka three times a call what happens; the peer parses nothing and answers everybody with the same text. Callers, service, database and broker share the same two cores.`,
       lines: [
         {
           what: 'voice-svc, 64 callers at full speed',

@@ -28,11 +28,20 @@ byte, and why it could not be handled in \`sb_dlq_*\` headers.
 
 ## From any language
 
+| to | command, on its topic | its state changes, on \`events.<domain>.v1\` | told apart by | ends |
+| --- | --- | --- | --- | --- |
+| send a message | \`messaging.send.v1\` on \`commands.messaging.v1\` | \`messaging.message.state-changed.v1\` | \`messageId\` | \`delivered\` (\`read\` may follow), \`undelivered\`, \`failed\`, \`rejected\`, \`canceled\`, \`expired\` |
+| send an email | \`email.send.v1\` on \`commands.email.v1\` | \`email.email.state-changed.v1\` | \`emailId\` | \`delivered\` (\`bounced\`, \`complained\` may follow), \`bounced\`, \`dropped\`, \`complained\`, \`failed\`, \`rejected\`, \`canceled\`, \`expired\` |
+| place a call | \`voice.place.v1\` on \`commands.voice.v1\` | \`voice.call.state-changed.v1\` | \`callId\` | \`completed\`, \`busy\`, \`no-answer\`, \`failed\`, \`canceled\`, \`rejected\` |
+| start a verification | \`verify.start.v1\` on \`commands.verify.v1\` | \`verify.verification.state-changed.v1\` | \`verificationId\` | \`approved\`, \`denied\`, \`expired\`, \`canceled\`, \`failed\` |
+
+A Node service has all of this in [@signalbox/client](../../libs/client/README.md).
+
 **Send.** One record per request on the topic of its command:
 
 | part | what it has to be |
 | --- | --- |
-| key | UTF-8, \`<tenant>:<to>\`, with \`to\` as the request has it; the same for a cancel, so that it comes after its send |
+| key | UTF-8, \`<tenant>:<to>\`, with \`to\` as the request has it (of a verification without \`to\` the \`subject\`); the same for a cancel, so that it comes after its send |
 | value | JSON that fits the schema of its type, UTF-8, 1 MB at most |
 | headers | UTF-8: \`ce_id\` (new for each record), \`ce_source\` (your service), \`ce_type\`; \`ce_specversion: 1.0\`, \`content-type\`, \`ce_time\` for others' tools; \`traceparent\` if you trace |
 | partition | by murmur2 of the key, as Java and kafka-python do by default; with librdkafka (Go, .NET, Python's confluent-kafka) set \`partitioner=murmur2_random\`. Only the order of what is said under one key hangs on it, and only where several producers share it |
@@ -46,22 +55,22 @@ the answer is 422, over Kafka it goes to the dead letters.
 
 | what | where |
 | --- | --- |
-| it fits the schema and cannot be sent: not a phone number, a sender that is not yours, opted out, expired, … | an event, \`state: rejected\` or \`failed\`, with \`error.code\` and \`error.remedy\` |
-| it breaks the contract: no JSON, a header or field missing or wrong, an unknown \`ce_type\` or tenant, a reused key | \`commands.messaging.v1.dlq\`, with the reason in \`sb_dlq_reason\`; no message exists, so **no event comes** |
+| it fits the schema and cannot be done: not a phone number or address, a sender that is not yours, opted out, expired, … | an event, \`state: rejected\` or \`failed\`, with \`error.code\` and \`error.remedy\` |
+| it breaks the contract: no JSON, a header or field missing or wrong, an unknown \`ce_type\` or tenant, a reused key; or too much of the tenant waits already | the topic's dead letters, e.g. \`commands.messaging.v1.dlq\`, with the reason in \`sb_dlq_reason\`; nothing was made of it, so **no event comes** |
 
 Validate against the schema in your tests. Whoever runs Signalbox is alerted of dead letters and finds yours by \`ce_source\`; with
 read access to the topic you can watch for them yourself. After the mistake is mended, publish it anew, under the same key
 where it had one of its own. A request without any event has not been read (consumer lag) or stands there.
 
-**Follow.** All events of a message have its id as key, so they are in one partition, in order, and \`sequence\` counts
-them from 1. What you correlate by is \`idempotencyKey\` and \`metadata\`.
+**Follow.** All events of a message, email, call or verification have its id as key, so they are in one partition, in order, and
+the \`sequence\` of its state changes counts from 1. What you correlate by is \`idempotencyKey\` and \`metadata\`.
 
 - Read with \`isolation_level=read_committed\`: Java and kafka-python do not by default, and would show you batches that were
   taken back and published again.
-- Delivery is at least once: skip an event whose \`sequence\` is not above the last one you have of that message
-  (\`messaging.message.received.v1\` has none: skip a \`ce_id\` you have). Commit the offset after your own work.
+- Delivery is at least once: skip a state change whose \`sequence\` is not above the last one you have of that message, email, call or
+  verification, and of any other type (\`messaging.message.received.v1\`, \`email.email.engaged.v1\`, …) a
+  \`ce_id\` you have. Commit the offset after your own work.
 - The topic carries the events of all tenants and of types to come: skip what is not yours or not known.
-- Ends are \`delivered\` (\`read\` may follow), \`undelivered\`, \`failed\`, \`rejected\`, \`canceled\`, \`expired\`.
 
 In Python, and much the same elsewhere:
 

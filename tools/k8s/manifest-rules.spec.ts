@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { manifestFaults, type Resource } from './manifest-rules.ts';
-import { metricsIn, monitoringFaults } from './monitoring-rules.ts';
 
 const project = { apps: ['messaging-svc'], migrated: [] };
 const labels = { app: 'm' };
@@ -107,29 +106,6 @@ describe('manifestFaults', () => {
   it('wants a migration job for an app with migrations', () => {
     expect(manifestFaults([deployment()], { ...project, migrated: ['messaging-svc'] })).toEqual([
       'Job/messaging-svc-migrate: missing, though messaging-svc has migrations',
-    ]);
-  });
-});
-
-describe('monitoringFaults', () => {
-  it('finds the declared names of the metrics in a query', () => {
-    expect(metricsIn('rate(signalbox_http_request_seconds_bucket{x="y"}[5m]) / signalbox_a_total')).toEqual([
-      'signalbox_a_total',
-      'signalbox_http_request_seconds',
-    ]);
-  });
-
-  it('notices metrics nobody declares, alerts without a runbook and runbooks without an alert', () => {
-    const faults = monitoringFaults({
-      queries: new Map([['rules.yaml', 'signalbox_known_total > signalbox_unknown_total']]),
-      alerts: ['Explained', 'Unexplained'],
-      runbooks: ['README.md', 'Explained.md', 'Orphan.md'],
-      sources: "counter('signalbox_known_total')",
-    });
-    expect(faults).toEqual([
-      'rules.yaml: nothing in apps/ or libs/ declares signalbox_unknown_total',
-      'docs/runbooks/Orphan.md: there is no such alert',
-      'Unexplained: docs/runbooks/Unexplained.md is missing',
     ]);
   });
 });

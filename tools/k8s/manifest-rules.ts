@@ -1,3 +1,5 @@
+import { waitFaults } from './ingress-rules.ts';
+
 /** The parts of Kubernetes objects that the rules look at; the schemas have been checked before. */
 export interface Resource {
   readonly kind: string;
@@ -68,6 +70,7 @@ export function manifestFaults(resources: readonly Resource[], project: Project)
     ...workloads.flatMap((workload) => podFaults(workload, project)),
     ...workloads.flatMap((workload) => referenceFaults(workload, resources)),
     ...resources.flatMap((resource) => selectionFaults(resource, resources, workloads)),
+    ...resources.flatMap(waitFaults),
     ...project.migrated
       .filter((app) => !workloads.some(({ title }) => title === `Job/${app}-migrate`))
       .map((app) => `Job/${app}-migrate: missing, though ${app} has migrations`),

@@ -29,6 +29,7 @@ describe('email-svc, on a real Kafka and Postgres', () => {
         '/v1/emails/{id}',
         '/v1/emails/{id}/cancel',
         '/v1/emails/{id}/settle',
+        '/v1/erasures',
         '/v1/quotas',
         '/v1/quotas/account',
         '/v1/quotas/senders/{sender}',
@@ -36,6 +37,8 @@ describe('email-svc, on a real Kafka and Postgres', () => {
         '/v1/suppressions/drift',
         '/v1/suppressions/sync',
         '/v1/suppressions/{recipient}',
+        '/v1/warmup',
+        '/v1/warmup/{pool}',
       ]),
     );
   });
@@ -71,6 +74,7 @@ describe('email-svc, on a real Kafka and Postgres', () => {
       expect(again).toMatchObject({ status: 202, body: { emailId: first.body['emailId'], repeated: true } });
       const other = await service.api('/v1/emails', { body: { ...request, text: 'y' } });
       expect(other).toMatchObject({ status: 422, body: { errors: [{ pointer: '#/idempotencyKey' }] } });
+      await service.reaches(idempotencyKey, 'submitted');
     });
 
     it.each([
@@ -615,6 +619,14 @@ describe('email-svc, on a real Kafka and Postgres', () => {
       const click = await fetch(`${service.url}${link.slice(unsubscribeBase.length)}`, { method: 'POST', ...post() });
       expect(click.status).toBe(200);
       expect((await list(to)).body).toMatchObject({ suppressions: [{ scope: 'group:9', reason: 'unsubscribe' }] });
+    });
+
+    it.each([
+      ['a form', new URLSearchParams({ field: 'x'.repeat(20_000) })],
+      ['JSON', new Blob([JSON.stringify('x'.repeat(20_000))], { type: 'application/json' })],
+    ])('is not left by a post of %s that is far too large', async (_label, body) => {
+      const click = await fetch(`${service.url}/unsubscribe/some-token`, { method: 'POST', body });
+      expect(click.status).toBe(413);
     });
 
     it('is left by one click of a mail client, and not by opening the link', async () => {

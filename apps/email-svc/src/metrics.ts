@@ -1,6 +1,8 @@
 import type { DispatchMetrics } from '@signalbox/outbound';
 import { counter, gauge, histogram } from '@signalbox/telemetry';
-import type { Step } from './email/email.ts';
+import type { StreamKey } from './deliverability/count.rules.ts';
+import type { DomainReport } from './deliverability/domain.rules.ts';
+import type { Email, Step } from './email/email.ts';
 import { failures as known } from './email/failures.ts';
 import type { Suppression } from './suppression/suppression.rules.ts';
 
@@ -17,6 +19,11 @@ export const failures = counter(
 export const repeats = counter('signalbox_emails_repeated_commands_total', 'Commands whose idempotency key was known', [
   'result',
 ]);
+export const turnedAway = counter(
+  'signalbox_emails_turned_away_total',
+  'Requests that were not taken because too many emails of their tenant wait already',
+  ['tenant'],
+);
 export const acceptSeconds = histogram(
   'signalbox_emails_queue_seconds',
   'From acceptance (or its sendAt) to the first call to the provider',
@@ -105,6 +112,87 @@ export const inboundReceived = counter(
   'Emails that were received, by kind and by what links them to one of ours; repeats are a kind of their own',
   ['kind', 'reply'],
 );
+
+export const retained = counter(
+  'signalbox_retention_rows_total',
+  'Rows that lost their content, were ended or deleted because of their age or an erasure',
+  ['table', 'what'],
+);
+
+export const templateLookUps = counter(
+  'signalbox_email_template_lookups_total',
+  "Calls whose template was looked for among SendGrid's: ok, not_applied, or failed where they could not be read",
+  ['tenant', 'result'],
+);
+
+export const domainChecks = counter(
+  'signalbox_email_domain_checks_total',
+  'Checks of domains that emails are from: ok, faulty, or unknown where SendGrid or DNS gave no answer',
+  ['result'],
+);
+
+/** What deliverability tells when it is scraped. */
+export interface DeliverabilitySources {
+  readonly rates: () => Promise<readonly (StreamKey & { readonly measure: string; readonly rate: number })[]>;
+  readonly heldBack: () => Promise<readonly (StreamKey & { readonly state: string })[]>;
+  readonly domains: () => Promise<
+    readonly { readonly tenant: string; readonly domain: string; readonly report: DomainReport | null }[]
+  >;
+}
+
+/** Reports how mailbox providers take what is sent, the same in every replica. */
+export function reportDeliverability({ rates, heldBack, domains }: DeliverabilitySources): void {
+  gauge(
+    'signalbox_email_stream_rate',
+    'Share of complaints, bounces and blocks in the window of a stream to a mailbox provider that has enough volume; the same in every replica',
+    ['tenant', 'stream', 'provider', 'measure'],
+    async (metric) => {
+      const found = await rates();
+      metric.reset();
+      for (const { tenant, stream, provider, measure, rate } of found) {
+        metric.set({ tenant, stream, provider, measure }, rate);
+      }
+    },
+  );
+  gauge(
+    'signalbox_email_streams_held_back',
+    '1 for a stream to a mailbox provider that is throttled or stopped; the same in every replica',
+    ['tenant', 'stream', 'provider', 'state'],
+    async (metric) => {
+      const found = await heldBack();
+      metric.reset();
+      for (const { tenant, stream, provider, state } of found) metric.set({ tenant, stream, provider, state }, 1);
+    },
+  );
+  gauge(
+    'signalbox_email_domain_faults',
+    '1 for a fault of a domain that emails are from, as last checked; the same in every replica',
+    ['tenant', 'domain', 'fault'],
+    async (metric) => {
+      const found = await domains();
+      metric.reset();
+      for (const { tenant, domain, report } of found) {
+        for (const { code } of report?.faults ?? []) metric.set({ tenant, domain, fault: code }, 1);
+      }
+    },
+  );
+}
+
+const warmupOverflow = counter(
+  'signalbox_email_warmup_overflow_total',
+  'Attempts that went another way than the IP pool they were meant for, because it warms up',
+  ['tenant', 'pool', 'why'],
+);
+export const poolChecks = counter(
+  'signalbox_email_ip_pool_checks_total',
+  "Calls whose IP pool was looked for among SendGrid's: known, unknown (held), unreadable (sent unchecked)",
+  ['result'],
+);
+
+/** Counts an attempt that does not go through the pool it was meant for. */
+export function countOverflow({ tenant, pool }: Pick<Email, 'tenant' | 'pool'>): void {
+  if (pool?.insteadOf) warmupOverflow.inc({ tenant, pool: pool.insteadOf.pool, why: pool.insteadOf.why });
+}
 
 /** Counts what a transaction did; called after its commit. */
 export function countSteps(steps: readonly Step[]): void {

@@ -4,6 +4,9 @@ import { Dispatcher, quotaBook, quotaControllers } from '@signalbox/outbound';
 import { AcceptanceHandler } from './acceptance/acceptance.handler.ts';
 import { Acceptor } from './acceptance/acceptor.ts';
 import { CONFIG, emailConfig } from './config.ts';
+import { Deliverability } from './deliverability/deliverability.ts';
+import { DeliverabilityController } from './deliverability/deliverability.controller.ts';
+import { dns } from './deliverability/domain-check.ts';
 import { dispatcher } from './dispatch/dispatcher.ts';
 import { Doubts } from './dispatch/doubts.ts';
 import { EmailProvider } from './dispatch/email-provider.ts';
@@ -11,18 +14,22 @@ import { givenQuotas, quotaKinds } from './dispatch/quota-kinds.rules.ts';
 import { EmailController } from './http/email.controller.ts';
 import { InboundController } from './inbound/inbound.controller.ts';
 import { InboundHandler } from './inbound/inbound.handler.ts';
-import { InboundRetention } from './inbound/inbound-retention.ts';
 import { ReplyTokens } from './inbound/reply-tokens.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations/migrations.ts';
 import { ProgressHandler } from './progress/progress.handler.ts';
 import { Rejoin } from './progress/rejoin.ts';
+import { blobs } from './retention/blobs.ts';
+import { ErasureController } from './retention/erasure.controller.ts';
+import { Retention } from './retention/retention.ts';
 import { SuppressionController } from './suppression/suppression.controller.ts';
 import { SuppressionSync } from './suppression/suppression-sync.ts';
 import { UnsubscribeController } from './suppression/unsubscribe.controller.ts';
 import { UnsubscribeLinks } from './suppression/unsubscribe-links.ts';
 import { Templates } from './templates/templates.ts';
 import { TemplatesController } from './templates/templates.controller.ts';
+import { WarmupController } from './warmup/warmup.controller.ts';
+import { readSettings } from './warmup/warmup.store.ts';
 
 export const emailService = domainService({
   name: 'email-svc',
@@ -43,10 +50,13 @@ export const emailService = domainService({
       ...quotaControllers(quotaKinds),
       SuppressionController,
       UnsubscribeController,
+      WarmupController,
+      DeliverabilityController,
+      ErasureController,
     ],
     providers: [
       { provide: CONFIG, useValue: config },
-      quotaBook(givenQuotas),
+      quotaBook(givenQuotas, readSettings),
       Acceptor,
       UnsubscribeLinks,
       EmailProvider,
@@ -54,9 +64,12 @@ export const emailService = domainService({
       Doubts,
       Rejoin,
       SuppressionSync,
+      dns,
+      Deliverability,
       ReplyTokens,
       Templates,
-      InboundRetention,
+      blobs,
+      Retention,
       Lifecycle,
     ],
   }),
@@ -67,6 +80,11 @@ export const emailService = domainService({
     };
   },
   // Attachments come within the request, as base64.
-  http: { bodyLimit: 16 * 1024 * 1024, requestTimeoutMs: 60_000 },
+  http: {
+    bodyLimit: 16 * 1024 * 1024,
+    requestTimeoutMs: 60_000,
+    // Strangers reach it without a token, and a click has one short field.
+    bodyLimits: { '/unsubscribe': 10_000 },
+  },
   openapi: { title: 'Signalbox email', description: 'Send emails through SendGrid and follow them' },
 });

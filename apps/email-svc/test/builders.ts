@@ -53,6 +53,7 @@ export function email(changes: Partial<Email> = {}): Email {
     attempt: 0,
     dueAt: null,
     queue: '',
+    pool: null,
     opens: 0,
     machineOpens: 0,
     clicks: 0,

@@ -8,6 +8,8 @@ export interface AcceptedEmail {
   readonly replyTo: string | null;
   readonly subject: string;
   readonly status: string;
+  /** The IP pool it was sent through. */
+  readonly pool: string | null;
   readonly customArgs: Readonly<Record<string, string>>;
 }
 

@@ -130,6 +130,47 @@ describe('emails, from the request to the last event', () => {
     expect((await accepted()).map(({ to }) => to).sort()).toEqual(requests.map(({ to }) => to).sort());
   }, 90_000);
 
+  it('go through new IP addresses as far as their warm-up allows, and through the old ones beyond', async () => {
+    interface Plan {
+      readonly pool: string;
+      readonly day: number;
+      readonly cap: number;
+      readonly used: number;
+      readonly perProvider: { provider: string; cap: number; used: number }[];
+      readonly overflowed: number;
+    }
+    const plan = async () => {
+      const { pools } = await email.api<{ pools: Plan[] }>('/v1/warmup');
+      return pools.find(({ pool }) => pool === 'fresh');
+    };
+    // The first day, also where midnight has passed since the system was started.
+    await email.api('/v1/warmup/fresh', { day: 1 }, 'PUT');
+    const requests = Array.from({ length: 200 }, (_, index) => ({
+      idempotencyKey: `news-${index}`,
+      to: `delivered+news-${index}@${index % 2 ? 'gmail.com' : 'warm.example'}`,
+      from: 'News <hello@news.demo.example>',
+      lane: index % 20 === 3 ? 'critical' : 'bulk',
+    }));
+    await email.publish(requests);
+    await eventually(
+      () => expect(requests.filter(({ idempotencyKey }) => email.stateOf(idempotencyKey) !== 'delivered')).toEqual([]),
+      { timeout: 60_000 },
+    );
+    const wanted = new Set(requests.map(({ to }) => to));
+    const sent = (await email.accepted()).filter(({ to }) => wanted.has(to));
+    const through = (pool: string) => sent.filter((one) => one.pool === pool).map(({ to }) => to);
+    const fresh = through('fresh');
+    const told = await plan();
+    expect(told).toMatchObject({ day: 1, cap: 10, used: fresh.length, perProvider: [{ provider: 'gmail', cap: 3 }] });
+    expect(fresh).toHaveLength(10);
+    expect(fresh.filter((to) => to.endsWith('@gmail.com')).length).toBeLessThanOrEqual(3);
+    expect(through('main')).toHaveLength(190);
+    // Codes neither take of the plan nor count as what did not fit.
+    const codes = requests.filter(({ lane }) => lane === 'critical').map(({ to }) => to);
+    expect(fresh.filter((to) => codes.includes(to))).toEqual([]);
+    expect(told?.overflowed).toBe(190 - codes.length);
+  }, 90_000);
+
   it("keep both lists alike: SendGrid's bounces are ours, and what is lifted here is lifted there", async () => {
     const to = recipient(kinds.indexOf('hard-bounce'));
     const drift = await email.api<{ onlyAtSendgrid: { recipients: number } }>('/v1/suppressions/drift');

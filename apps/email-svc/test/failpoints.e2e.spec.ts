@@ -102,6 +102,21 @@ describe('the way of an email, cut at every boundary', () => {
     120_000,
   );
 
+  it('keeps to the warm-up of new IP addresses, and gives back what was claimed and never called', async () => {
+    await email.api('/v1/warmup/fresh', { day: 1 }, 'PUT');
+    const newsletter = (name: string, count: number) =>
+      email.publish(requests(name, count).map((one) => ({ ...one, from: 'hello@news.demo.example', lane: 'bulk' })));
+    await dieAt('dispatch.claimed', () => newsletter('warm', 8));
+    expect((await allDelivered()).resent).toBe(0);
+    await newsletter('warmer', 20);
+    await allDelivered();
+    await exactlyOnce();
+    const fresh = (await email.accepted()).filter(({ pool }) => pool === 'fresh');
+    expect(fresh).toHaveLength(10);
+    const { pools } = await email.api<{ pools: { used: number; overflowed: number }[] }>('/v1/warmup');
+    expect(pools).toMatchObject([{ used: 10, overflowed: 18 }]);
+  }, 120_000);
+
   it('loses and doubles nothing between the note of a call and the call, when a person says that nothing was sent', async () => {
     await dieAt('dispatch.noted', () => email.publish(requests('noted')));
     expect((await allDelivered()).resent).toBeGreaterThan(0);

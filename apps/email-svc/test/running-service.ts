@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type CloudEvent,
+  type EmailRestrictionClosed,
   type EmailEngaged,
   type EmailReceived,
   type EmailStateChanged,
@@ -80,6 +81,7 @@ export async function runEmailService(environment: NodeJS.ProcessEnv = {}) {
     topics.suppressionEvents,
     topics.sendgridEventCallbacks,
     topics.sendgridInboundCallbacks,
+    topics.analyticsEvents,
   ]);
   const service = await startService(emailService, {
     PORT: '0',
@@ -100,6 +102,9 @@ export async function runEmailService(environment: NodeJS.ProcessEnv = {}) {
     IN_DOUBT_POLL_MS: '50',
     REJOIN_POLL_MS: '50',
     SUPPRESSION_PUSH_MS: '50',
+    DELIVERABILITY_WATCH_MS: '50',
+    // Nobody answers there, and at once.
+    DNS_SERVERS: '127.0.0.1:9',
     ...environment,
   });
 
@@ -108,6 +113,7 @@ export async function runEmailService(environment: NodeJS.ProcessEnv = {}) {
   const engaged: EmailEngaged[] = [];
   const received: EmailReceived[] = [];
   const suppressions: SuppressionChanged[] = [];
+  const restrictions: (Partial<EmailRestrictionClosed> & { readonly type: string })[] = [];
   const deadLetters: (string | undefined)[] = [];
   const consumer = kafka.consumer({ groupId: names.group('email-svc-spec') });
   await consumer.connect();
@@ -115,6 +121,7 @@ export async function runEmailService(environment: NodeJS.ProcessEnv = {}) {
     topics: [
       topics.emailEvents.name,
       topics.suppressionEvents.name,
+      topics.analyticsEvents.name,
       `${topics.emailCommands.name}.dlq`,
       `${topics.sendgridInboundCallbacks.name}.dlq`,
     ],
@@ -126,6 +133,12 @@ export async function runEmailService(environment: NodeJS.ProcessEnv = {}) {
       const data = JSON.parse(String(message.value)) as { tenant?: string };
       if (data.tenant !== tenant && data.tenant !== otherTenant) return;
       if (topic === topics.suppressionEvents.name) return void suppressions.push(data as SuppressionChanged);
+      if (topic === topics.analyticsEvents.name) {
+        return void restrictions.push({
+          ...(data as EmailRestrictionClosed),
+          type: String(message.headers?.['ce_type']),
+        });
+      }
       if (String(message.headers?.['ce_type']) === 'email.email.received.v1') {
         return void received.push(data as EmailReceived);
       }
@@ -177,6 +190,7 @@ export async function runEmailService(environment: NodeJS.ProcessEnv = {}) {
     engaged,
     received,
     suppressions,
+    restrictions,
     deadLetters,
     lastOf,
     query: async <Row extends object>(sql: string, parameters: unknown[] = []) =>

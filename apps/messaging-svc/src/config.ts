@@ -15,9 +15,6 @@ export const messagingConfig = domainConfig('messaging-svc')
     MEDIA_ALLOW_PRIVATE: envBoolean
       .default(false)
       .meta({ description: 'take media URLs without https or with private hosts; for local runs' }),
-    MAX_WAITING: z.coerce.number().int().min(1).max(1_000_000_000).default(2_000_000).meta({
-      description: 'messages of one tenant that may wait to be sent, unless its quotas.maxWaiting says otherwise',
-    }),
     PUBLIC_BASE_URL: z
       .string()
       .superRefine((base, context) => {

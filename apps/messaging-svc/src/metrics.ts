@@ -1,6 +1,6 @@
 import type { DispatchMetrics } from '@signalbox/outbound';
 import { counter, gauge, histogram } from '@signalbox/telemetry';
-import type { Step } from './message/message.ts';
+import type { MessageHead, Step } from './message/message.ts';
 import { type Suppression, suppressed } from './suppression/suppression.rules.ts';
 
 export const stateChanges = counter(
@@ -101,7 +101,7 @@ export const retained = counter(
 );
 
 /** Counts what a transaction did; called after its commit. */
-export function countSteps(steps: readonly Step[]): void {
+export function countSteps(steps: readonly Step<MessageHead>[]): void {
   for (const { message, changes } of steps) {
     for (const change of changes) {
       stateChanges.inc({ state: change.to, channel: message.channel });

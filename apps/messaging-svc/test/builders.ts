@@ -1,5 +1,6 @@
 import type { SendCommand } from '@signalbox/contracts';
 import type { Attempt, QuotaBook } from '@signalbox/outbound';
+import { createLogger } from '@signalbox/telemetry';
 import type { Tenant, TenantDirectory } from '@signalbox/tenants';
 import { noEstimate } from '../src/content/content.rules.ts';
 import { type MessagingConfig, messagingConfig } from '../src/config.ts';
@@ -44,6 +45,9 @@ export const tenant: Tenant = {
 
 /** No prices, no inbound messages. */
 export const acceptance = { content: { prices: null, allowPrivateMedia: false }, lastInbound: [] };
+
+/** For what logs and is not asked about it. */
+export const silent = createLogger('spec', { level: 'silent' });
 
 /** What the acceptor reads of the configuration. */
 export const acceptorConfig = { MEDIA_ALLOW_PRIVATE: false, MAX_WAITING: 1_000_000 };

@@ -29,6 +29,8 @@ export const simulatedAccount = z.strictObject({
   sendgridPrivateKey: privateKey.optional(),
   /** Opens SendGrid's REST API. */
   sendgridApiKey: z.string().startsWith('SG.').optional(),
+  /** IP pools there are from the start and after a reset. */
+  sendgridIpPools: z.array(z.string().min(2).max(64)).default([]),
   /** Where inbound messages are announced; SIM_INBOUND_URL when absent. */
   inboundUrl: z.url().optional(),
   /** What answers calls to its numbers with TwiML; SIM_VOICE_URL when absent. */

@@ -17,6 +17,7 @@ import { SendgridControlController } from './sendgrid-api/control.controller.ts'
 import { DomainsController } from './sendgrid-api/domains.controller.ts';
 import { EmailEvents } from './sendgrid-api/email-events.ts';
 import { Emails } from './sendgrid-api/emails.ts';
+import { IpPoolsController } from './sendgrid-api/ip-pools.controller.ts';
 import { MailController, ScopesController } from './sendgrid-api/mail.controller.ts';
 import { SendgridAccounts } from './sendgrid-api/sendgrid-accounts.ts';
 import { SendgridFaultInterceptor } from './sendgrid-api/sendgrid-fault.interceptor.ts';
@@ -67,6 +68,7 @@ export class ProviderSimModule {
         GroupsController,
         TemplatesController,
         DomainsController,
+        IpPoolsController,
         ServicesController,
         RateLimitsController,
         BucketsController,

@@ -47,6 +47,11 @@ export const doubtsSettled = counter(
   'Attempts in doubt of which it was found out whether the provider had taken them',
   ['outcome'],
 );
+export const credentialsRefused = counter(
+  'signalbox_verifications_credentials_refused_total',
+  "Calls of which the provider refused the tenant's credentials",
+  ['tenant'],
+);
 export const retained = counter(
   'signalbox_retention_rows_total',
   'Rows that were redacted or deleted because their time was over, by table',

@@ -21,6 +21,7 @@ import { Opener } from './send/opener.ts';
 import { Pace } from './send/pace.ts';
 import { VerifyProvider } from './send/provider.ts';
 import { Sender } from './send/sender.ts';
+import { ServiceNotLookedUp, ServiceSids } from './send/service-sids.ts';
 import { Starter } from './start/starter.ts';
 import { TotpChores } from './totp/totp.chores.ts';
 import { TotpController } from './totp/totp.controller.ts';
@@ -54,6 +55,7 @@ export const verifyService = domainService({
       TotpChores,
       Pace,
       VerifyProvider,
+      ServiceSids,
       Opener,
       Sender,
       Starter,
@@ -66,6 +68,13 @@ export const verifyService = domainService({
       Lifecycle,
     ],
   }),
+  beforeBatch: (app) => {
+    const services = app.get(ServiceSids);
+    return async (topic) => {
+      if (topic === topics.verifyCommands) await services.lookUp();
+    };
+  },
+  isTransient: (error) => error instanceof ServiceNotLookedUp,
   afterBatch: (app) => {
     const due = app.get(DueWork);
     return (topic) => {

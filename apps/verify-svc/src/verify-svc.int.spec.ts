@@ -6,8 +6,11 @@ import { type RunningService, startService } from '@signalbox/service';
 import { createLogger } from '@signalbox/telemetry';
 import { eventually, testDatabase, type TestDatabase, testKafka } from '@signalbox/testing';
 import type { Consumer } from 'kafkajs';
+import type { DataSource } from 'typeorm';
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { command } from '../test/builders.ts';
@@ -16,8 +19,8 @@ import { verifyService } from './service.ts';
 
 const hex32 = '0'.repeat(32);
 const verificationSid = `VE${'1'.repeat(32)}`;
-/** Nobody listens at this provider. */
-const tenantsFile = (token: string) => `version: 1
+/** Nobody listens at the provider of demo; that of named answers what services there are. */
+const tenantsFile = (token: string, servicesAt: string) => `version: 1
 tenants:
   - name: demo
     twilio:
@@ -27,6 +30,13 @@ tenants:
       baseUrl: http://127.0.0.1:1
     verify: { services: { default: { sid: VA${hex32} } } }
     apiTokens: [{ name: spec, sha256: ${createHash('sha256').update(token).digest('hex')}, scopes: [admin] }]
+  - name: named
+    twilio:
+      accountSid: AC${'1'.repeat(32)}
+      apiKey: { sid: SK${hex32}, secret: env:SPEC_SECRET }
+      authTokens: [env:SPEC_SECRET]
+      baseUrl: ${servicesAt}
+    verify: { services: { default: { friendlyName: Login } } }
 `;
 
 describe('verify-svc, on a real Kafka and Postgres', () => {
@@ -40,18 +50,43 @@ describe('verify-svc, on a real Kafka and Postgres', () => {
   /** Every event, by idempotency key, in the order of its partition. */
   const events = new Map<string, VerificationStateChanged[]>();
   const deadLetters: (string | undefined)[] = [];
+  /** What waited each time Twilio was asked for a service. */
+  const whileAsked: string[] = [];
+  const twilio = createServer((request, response) => {
+    if (!/^\/v2\/Services(\?|$)/.test(request.url ?? '')) {
+      response.writeHead(503).end();
+      return;
+    }
+    // A transaction that waits for this answer is there as long as it does not come; others pass.
+    const seen = eventually(async () => expect(await countWaiting()).toBe(0), { timeout: 2_000 });
+    void seen
+      .then(
+        () => 'nothing waits',
+        () => 'a transaction waits',
+      )
+      .then((what) => {
+        whileAsked.push(what);
+        const found = { services: [{ sid: `VA${hex32}`, friendly_name: 'Login' }], meta: { key: 'services' } };
+        response.setHeader('content-type', 'application/json');
+        response.end(JSON.stringify(found));
+      });
+  });
   let folder: string;
+  let look: DataSource;
   let database: TestDatabase;
   let service: RunningService;
   let consumer: Consumer;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'verify-svc-'));
-    await writeFile(join(folder, 'tenants.yaml'), tenantsFile(token));
+    await new Promise<void>((resolve) => twilio.listen(0, '127.0.0.1', resolve));
+    const { port } = twilio.address() as AddressInfo;
+    await writeFile(join(folder, 'tenants.yaml'), tenantsFile(token, `http://127.0.0.1:${port}`));
     process.env['SPEC_SECRET'] = 'secret';
     database = await testDatabase({
       migrate: (url) => migrate(createDataSource({ url, migrations, applicationName: 'spec' })),
     });
+    look = await createDataSource({ url: database.url, applicationName: 'spec' }).initialize();
     await ensureTopics(kafka, [topics.verifyCommands, topics.verifyEvents, topics.twilioVerifyCallbacks]);
     service = await startService(verifyService, {
       PORT: '0',
@@ -63,6 +98,7 @@ describe('verify-svc, on a real Kafka and Postgres', () => {
       HASH_KEY: 'k'.repeat(32),
       RETRY_BASE_MS: '60000',
       RETRY_MAX_MS: '60000',
+      RECONCILE_POLL_MS: '100',
     });
     consumer = kafka.consumer({ groupId: names.group('verify-svc-spec') });
     await consumer.connect();
@@ -83,9 +119,19 @@ describe('verify-svc, on a real Kafka and Postgres', () => {
     await consumer?.disconnect();
     await service?.stop();
     await producer.disconnect();
+    await look?.destroy();
+    twilio.close();
     await database?.drop();
     await rm(folder, { recursive: true, force: true });
   });
+
+  async function countWaiting(): Promise<number> {
+    const [row] = await look.query<{ count: number }[]>(
+      `select count(*)::int as count from pg_stat_activity
+       where datname = current_database() and application_name = 'verify-svc' and state like 'idle in transaction%'`,
+    );
+    return row?.count ?? 0;
+  }
 
   const states = (key: string) => (events.get(key) ?? []).map(({ sequence, state }) => `${sequence} ${state}`);
 
@@ -194,6 +240,42 @@ describe('verify-svc, on a real Kafka and Postgres', () => {
     const key = randomUUID();
     await Promise.all([publishCommand(key), publishCommand(key), publishCommand(key)]);
     await eventually(() => expect(states(key)).toEqual(['1 accepted']));
+  });
+
+  it('asks Twilio which service a command means while no transaction waits for it, once', async () => {
+    const keys = [randomUUID(), randomUUID()];
+    for (const key of keys) {
+      await publishCommand(key, 'named');
+      await eventually(() => expect(states(key)[0]).toBe('1 accepted'));
+    }
+    expect(whileAsked).toEqual(['nothing waits']);
+  });
+
+  it('asks about an attempt in doubt of a tenant that is gone until its time is over, and then leaves it', async () => {
+    const starts = [
+      await post('/v1/verifications', request(randomUUID())),
+      await post('/v1/verifications', request(randomUUID())),
+    ];
+    const [over, open] = starts.map(({ body }) => String(body['verificationId']));
+    await look.query(
+      `update verifications set tenant = 'gone', due_at = null, state = case id when $1 then 'expired' else state end
+       where id = any($2)`,
+      [over, [over, open]],
+    );
+    await look.query(
+      `update verification_attempts set state = 'in_doubt', lease_until = now() where verification_id = any($1)`,
+      [[over, open]],
+    );
+    const attempts = await eventually(async () => {
+      const rows = await look.query<{ verification_id: string; state: string; is_put_off: boolean }[]>(
+        `select verification_id, state, lease_until > now() as is_put_off from verification_attempts
+         where verification_id = any($1) order by verification_id`,
+        [[over, open]],
+      );
+      expect(rows).toMatchObject([{ state: 'not_taken' }, { is_put_off: true }]);
+      return rows;
+    });
+    expect(attempts[1]).toMatchObject({ verification_id: open, state: 'in_doubt' });
   });
 
   it.each([

@@ -2,7 +2,8 @@ import { domainConfig, milliseconds } from '@signalbox/domain-service';
 import { dispatchConfig, leaseOutlivesCall } from '@signalbox/outbound';
 import { publicBaseUrlFault } from '@signalbox/twilio';
 import { z } from 'zod';
-import { twimlConfig } from './twiml/config.ts';
+import { hostPattern } from './recordings/redirect.rules.ts';
+import { commaSeparated, twimlConfig } from './twiml/config.ts';
 
 const publicBaseUrl = (description: string) =>
   z
@@ -28,6 +29,15 @@ export const voiceConfig = domainConfig('voice-svc')
     RECONCILE_POLL_MS: milliseconds(1_000, 'how often attempts in doubt and silent calls are looked for'),
     PRICE_POLL_MS: milliseconds(60_000, 'first wait before the provider is asked what a call or recording cost'),
     RECORDINGS_POLL_MS: milliseconds(10_000, 'how often recordings to delete and prices to ask for are looked for'),
+    RECORDING_MEDIA_HOSTS: z
+      .string()
+      .default('*.twilio.com,*.twiliocdn.com')
+      .transform(commaSeparated)
+      .pipe(z.array(z.string().regex(hostPattern, 'must be host names, or *. and one: *.example.com')))
+      .meta({
+        description: 'where the provider may send us for the sound of a recording, over https; comma-separated',
+      }),
+    RETENTION_POLL_MS: milliseconds(60_000, "how often what outlived its tenant's retention is looked for"),
   })
   .refine(...leaseOutlivesCall);
 

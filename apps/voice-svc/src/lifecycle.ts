@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { Pricing } from './facts/pricing.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
 import { RecordingKeeper } from './recordings/keeper.ts';
+import { Retention } from './retention/retention.ts';
 
 /** Starts what works in the background, and stops it in the order in which one needs the other. */
 @Injectable()
@@ -14,6 +15,7 @@ export class Lifecycle implements OnApplicationBootstrap, OnApplicationShutdown 
     @Inject(Reconciler) private readonly reconciler: Reconciler,
     @Inject(Pricing) private readonly pricing: Pricing,
     @Inject(RecordingKeeper) private readonly keeper: RecordingKeeper,
+    @Inject(Retention) private readonly retention: Retention,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -22,10 +24,12 @@ export class Lifecycle implements OnApplicationBootstrap, OnApplicationShutdown 
     this.reconciler.start();
     this.pricing.start();
     this.keeper.start();
+    this.retention.start();
   }
 
   /** HTTP and the Kafka consumer have stopped by now, what all of this stands on has not. */
   async onApplicationShutdown(): Promise<void> {
+    await this.retention.stop();
     await this.keeper.stop();
     await this.pricing.stop();
     await this.reconciler.stop();

@@ -15,6 +15,11 @@ export const failures = counter(
 export const repeats = counter('signalbox_calls_repeated_commands_total', 'Commands whose idempotency key was known', [
   'result',
 ]);
+export const turnedAway = counter(
+  'signalbox_calls_turned_away_total',
+  'Requests that were not taken because too many calls of their tenant wait already',
+  ['tenant'],
+);
 export const callbackOutcomes = counter(
   'signalbox_calls_callbacks_total',
   'Callbacks applied, late, repeated, with an unknown status, or without a call of ours',
@@ -71,7 +76,13 @@ export const recordingAccesses = counter(
 );
 export const deletionsOverdue = gauge(
   'signalbox_recordings_deletions_overdue',
-  'Recordings whose time was over an hour ago and that are not proven to be deleted; the same in every replica',
+  'Recordings whose time was over an hour ago and that are not proven to be deleted, by tenant; the same in every replica',
+  ['tenant'],
+);
+export const retained = counter(
+  'signalbox_retention_rows_total',
+  'Rows that were redacted or deleted because their time was over, by table',
+  ['table', 'what'],
 );
 const conferenceEvents = counter('signalbox_conference_events_total', 'What happened in conferences', ['kind']);
 

@@ -18,10 +18,9 @@ import { SettleController } from './reconcile/settle.controller.ts';
 import { RecordingKeeper } from './recordings/keeper.ts';
 import { RecordingMedia } from './recordings/media.ts';
 import { RecordingController } from './recordings/recording.controller.ts';
-import { commaSeparated } from './twiml/config.ts';
+import { ErasureController } from './retention/erasure.controller.ts';
+import { Retention } from './retention/retention.ts';
 import { twimlParts } from './twiml/parts.ts';
-
-const proxies = commaSeparated(process.env['TRUSTED_PROXIES']);
 
 export const voiceService = domainService({
   name: 'voice-svc',
@@ -39,6 +38,7 @@ export const voiceService = domainService({
       SettleController,
       ConferenceController,
       RecordingController,
+      ErasureController,
       ...quotaControllers(quotaKinds),
       ...twimlParts.controllers,
     ],
@@ -52,6 +52,7 @@ export const voiceService = domainService({
       Pricing,
       RecordingKeeper,
       RecordingMedia,
+      Retention,
       Lifecycle,
       ...twimlParts.providers,
     ],
@@ -65,7 +66,7 @@ export const voiceService = domainService({
       open.nudge();
     };
   },
-  ...(proxies.length > 0 && { http: { trustProxy: proxies } }),
+  http: ({ TRUSTED_PROXIES }) => ({ trustProxy: TRUSTED_PROXIES }),
   openapi: {
     title: 'Signalbox voice',
     description: 'Place calls, follow them, hear their recordings; answer calls by flows',

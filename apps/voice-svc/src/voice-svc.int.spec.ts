@@ -15,6 +15,8 @@ import { migrations } from './migrations/migrations.ts';
 import { voiceService } from './service.ts';
 
 const hex32 = '0'.repeat(32);
+// Its own, since specs share the broker.
+const small = `small-${randomUUID().slice(0, 8)}`;
 const tenantsFile = (token: string) => `version: 1
 tenants:
   - name: demo
@@ -28,6 +30,17 @@ tenants:
     defaultSender: '+14155550100'
     voice: { quotas: { account: { rate: 1000 } } }
     apiTokens: [{ name: spec, sha256: ${createHash('sha256').update(token).digest('hex')}, scopes: [send, read, admin] }]
+  # Nothing of it is placed today, so that what it asks for waits.
+  - name: ${small}
+    twilio:
+      accountSid: AC${'1'.repeat(32)}
+      apiKey: { sid: SK${'1'.repeat(32)}, secret: env:SPEC_SECRET }
+      authTokens: [env:SPEC_SECRET]
+      baseUrl: http://127.0.0.1:9
+    senders: ['+14155550100']
+    defaultSender: '+14155550100'
+    voice: { quotas: { account: { dailyCap: 0 }, maxWaiting: 2 } }
+    apiTokens: [{ name: spec, sha256: ${createHash('sha256').update(`${token}-small`).digest('hex')}, scopes: [send, read] }]
 `;
 
 describe('voice-svc, on a real Kafka and Postgres', () => {
@@ -64,6 +77,8 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
       TENANTS_FILE: join(folder, 'tenants.yaml'),
       PUBLIC_BASE_URL: 'https://hooks.example.com',
       VOICE_PUBLIC_BASE_URL: 'https://voice.example.com',
+      TRUSTED_PROXIES: '127.0.0.0/8',
+      UNAUTHENTICATED_PER_MINUTE: '2',
     });
     consumer = kafka.consumer({ groupId: names.group('voice-svc-spec') });
     await consumer.connect();
@@ -125,6 +140,18 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
     return { ...rest, ...changes };
   }
 
+  it('counts what fails to prove itself by its source behind the proxy, whatever it says of itself', async () => {
+    const forge = async (forwardedFor: string) => {
+      const headers = { 'x-forwarded-for': forwardedFor, 'content-type': 'application/x-www-form-urlencoded' };
+      const body = 'CallSid=CA1&AccountSid=AC1';
+      const { status } = await fetch(`${service.url}/twilio/voice/inbound`, { method: 'POST', headers, body });
+      return status;
+    };
+    expect([await forge('192.0.2.1'), await forge('192.0.2.1'), await forge('192.0.2.1')]).toEqual([403, 403, 429]);
+    expect(await forge('192.0.2.77, 192.0.2.1')).toBe(429);
+    expect(await forge('192.0.2.2')).toBe(403);
+  });
+
   it('is ready and describes itself', async () => {
     await eventually(async () =>
       expect((await api('/readyz')).body).toMatchObject({ checks: { kafka: 'ok', postgres: 'ok' } }),
@@ -185,6 +212,23 @@ describe('voice-svc, on a real Kafka and Postgres', () => {
     await eventually(() => expect(states(key).slice(0, 1)).toEqual(['1 accepted']));
     const { body } = await api(`/v1/calls?idempotencyKey=${key}`);
     expect(body).toMatchObject({ calls: [{ callId: first.body['callId'], to: '+14155550199' }], nextCursor: null });
+  });
+
+  it('turns away what a tenant asks for beyond what may wait, over HTTP at once and over Kafka to the dead letters', async () => {
+    const place = (key: string) =>
+      fetch(`${service.url}/v1/calls`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}-small`, 'content-type': 'application/json' },
+        body: JSON.stringify(request(key)),
+      });
+    const [first, second, third, late] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+    expect([(await place(first)).status, (await place(second)).status]).toEqual([202, 202]);
+    const refused = await place(third);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '5']);
+    expect((await place(first)).status).toBe(202);
+    await publishCommand(late, small);
+    await eventually(() => expect(deadLetters).toContain(`${small}:${late}`));
+    expect(states(late)).toEqual([]);
   });
 
   it('refuses what cannot be called, over HTTP at once and over Kafka with an event', async () => {

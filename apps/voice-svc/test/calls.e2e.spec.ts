@@ -221,6 +221,113 @@ describe('voice-svc', () => {
     expect((await api<Story>(`/v1/calls/${id}`)).tries).toHaveLength(2);
   }, 60_000);
 
+  it.each([
+    ['no-answer', 'no_answer'],
+    ['failed', 'call_failed'],
+  ])(
+    'calls again after %s, and no more once somebody answers',
+    async (outcome, code) => {
+      const to = number();
+      await callees(to, { outcome });
+      const { id, key } = await place({ to, retry: { on: [outcome], attempts: 9, delaySeconds: 2 } });
+      await eventually(() => expect(told(key)).toContain('waiting'));
+      await faults({});
+      await ends(key, 'completed');
+      const moves = states.get(key) ?? [];
+      expect(moves.find(({ state }) => state === 'waiting')).toMatchObject({ round: 1, error: { code } });
+      const calls = await placed(to);
+      expect(calls.length).toBeGreaterThan(1);
+      expect(calls.map(({ status }) => status)).toEqual([
+        ...Array<string>(calls.length - 1).fill(outcome),
+        'completed',
+      ]);
+      expect(moves.at(-1)).toMatchObject({ round: calls.length, error: null });
+      // Each round has a call of its own, and they are told apart.
+      const { tries } = await api<Story>(`/v1/calls/${id}`);
+      expect(tries.map(({ callSid }) => callSid)).toEqual(calls.map(({ sid }) => sid));
+    },
+    60_000,
+  );
+
+  it('does not call again after an outcome that the request does not name', async () => {
+    const to = number();
+    await callees(to, { outcome: 'failed' });
+    const { key } = await place({ to, retry: { on: ['busy', 'no-answer'], attempts: 3, delaySeconds: 1 } });
+    await ends(key, 'failed');
+    expect(told(key)).not.toContain('waiting');
+    expect(states.get(key)?.at(-1)).toMatchObject({ round: 1, error: { code: 'call_failed' } });
+    expect(await placed(to)).toHaveLength(1);
+  }, 60_000);
+
+  it('lets it ring as long as the request says, and talk no longer', async () => {
+    const late = number();
+    const talkative = number();
+    await faults({
+      calls: {
+        callees: [
+          { prefix: late, ringSeconds: 400 },
+          { prefix: talkative, ringSeconds: 1 },
+        ],
+      },
+    });
+    const [unheard, cut] = await Promise.all([
+      place({ to: late, ringSeconds: 5 }),
+      place({
+        to: talkative,
+        say: 'A text that takes much longer to be read out than that. '.repeat(20),
+        maxDurationSeconds: 7,
+      }),
+    ]);
+    await ends(unheard.key, 'no-answer');
+    expect(states.get(unheard.key)?.at(-1)).toMatchObject({ error: { code: 'no_answer' } });
+    await ends(cut.key, 'completed');
+    expect(states.get(cut.key)?.at(-1)).toMatchObject({ durationSeconds: 7 });
+  }, 60_000);
+
+  it.each([
+    ['off', 'machine_start', null],
+    ['detect', 'machine_start', 'machine_start'],
+    ['detect', 'fax', 'fax'],
+    ['detect_message_end', 'machine_start', 'machine_end_beep'],
+    ['detect_message_end', 'human', 'human'],
+  ])(
+    'with machine detection %s tells of %s: %s',
+    async (machineDetection, answeredBy, expected) => {
+      const to = number();
+      await callees(to, { answeredBy });
+      const { id, key } = await place({ to, machineDetection });
+      await ends(key, 'completed');
+      expect(states.get(key)?.at(-1)).toMatchObject({ answeredBy: expected });
+      expect(await api(`/v1/calls/${id}`)).toMatchObject({ answeredBy: expected });
+      expect(await placed(to)).toMatchObject([{ body: 'Your order has shipped', errors: [] }]);
+    },
+    60_000,
+  );
+
+  it('does not call again what somebody cancels between two calls', async () => {
+    const [to, longer] = [number(), number()];
+    await faults({ calls: { callees: [to, longer].map((prefix) => ({ prefix, outcome: 'busy' })) } });
+    const { id, key } = await place({ to, retry: { on: ['busy'], attempts: 3, delaySeconds: 5 } });
+    await ends(key, 'waiting');
+    expect(await api(`/v1/calls/${id}/cancel`, {})).toMatchObject({ state: 'canceled', ending: false });
+    // By the time another one has been called again, so would this one have been.
+    const other = await place({ to: longer, retry: { on: ['busy'], attempts: 2, delaySeconds: 6 } });
+    await ends(other.key, 'busy');
+    expect(await placed(longer)).toHaveLength(2);
+    expect(told(key).at(-1)).toBe('canceled');
+    expect(await placed(to)).toHaveLength(1);
+  }, 60_000);
+
+  it('hangs up what somebody cancels while they talk', async () => {
+    const to = number();
+    await faults({ calls: { speed: 1, callees: [{ prefix: to, ringSeconds: 0 }] } });
+    const { id, key } = await place({ to, say: 'A text that takes minutes to be read out. '.repeat(60) });
+    await ends(key, 'answered');
+    expect(await api(`/v1/calls/${id}/cancel`, {})).toMatchObject({ ending: true });
+    await ends(key, 'completed');
+    expect(await placed(to)).toHaveLength(1);
+  }, 60_000);
+
   it('hangs up what somebody cancels while it rings', async () => {
     const to = number();
     await callees(to, { ringSeconds: 500 });

@@ -2,12 +2,25 @@ import { randomUUID } from 'node:crypto';
 import {
   type CloudEvent,
   decode,
+  emailCommands,
+  emailEvents,
   type EventOf,
   messagingCommands,
   messagingEvents,
+  placeCallCommand,
+  type PlaceCallCommandInput,
   sendCommand,
+  sendEmailCommand,
+  type SendEmailCommandInput,
   type SendRequestInput,
+  startVerificationCommand,
+  type StartVerificationCommandInput,
   toHeaders,
+  type Topic,
+  verifyCommands,
+  verifyEvents,
+  voiceCommands,
+  voiceEvents,
 } from '@signalbox/contracts';
 import { GroupCommit } from '@signalbox/group-commit';
 import { Kafka, logLevel, type KafkaConfig, Partitioners, type Producer } from 'kafkajs';
@@ -22,10 +35,13 @@ export interface ClientOptions {
 }
 
 export type MessageEvent = EventOf<typeof messagingEvents>;
-export type EventHandler = (event: MessageEvent) => Promise<void> | void;
+export type EmailEvent = EventOf<typeof emailEvents>;
+export type CallEvent = EventOf<typeof voiceEvents>;
+export type VerificationEvent = EventOf<typeof verifyEvents>;
+export type EventHandler<Event = MessageEvent> = (event: Event) => Promise<void> | void;
 
 export interface SubscriptionOptions {
-  /** Consumer group; members share the partitions. */
+  /** Consumer group; members share the partitions. One for each kind of events. */
   readonly groupId: string;
   /** Read what was published before the group existed; default false. */
   readonly fromBeginning?: boolean;
@@ -38,32 +54,67 @@ export interface Subscription {
   stop(): Promise<void>;
 }
 
+/** What was asked for, by the key it is known under from now on. */
+export interface Requested {
+  readonly idempotencyKey: string;
+}
+
+/** What is canceled. `to` must be that of the request, as it was written there: it keeps the two in order. */
+export interface Cancelation {
+  readonly idempotencyKey: string;
+  readonly to: string;
+}
+
+/**
+ * Requests resolve once every in-sync replica has them; what becomes of them is told by events. Each throws ZodError when it
+ * breaks the contract, KafkaJSError when the broker can't take it.
+ *
+ * Events are this tenant's, in order per message, email, call or verification, and without the repeats this process has seen. An
+ * offset is committed after its event's handler; when the handler throws, the event comes again.
+ */
 export interface Client {
-  /**
-   * Publishes a send request; resolves once every in-sync replica has it. What becomes of it is told by events.
-   * @throws ZodError when the request breaks the contract, KafkaJSError when the broker can't take it.
-   */
-  sendMessage(request: SendMessage): Promise<{ idempotencyKey: string }>;
-  /** Cancels a message that has not gone to the provider yet. `to` must be the message's: it keeps the two in order. */
-  cancelMessage(request: { idempotencyKey: string; to: string }): Promise<void>;
-  /**
-   * Hands this tenant's events to the handler, in order per message and without the repeats this process has seen. An
-   * offset is committed after its event's handler; when the handler throws, the event comes again.
-   */
+  sendMessage(request: SendMessage): Promise<Requested>;
+  /** Cancels a message that has not gone to the provider yet. */
+  cancelMessage(request: Cancelation): Promise<void>;
+  /** An email of 1 MB at most, attachments included; larger ones go over HTTP. */
+  sendEmail(request: SendEmail): Promise<Requested>;
+  /** Cancels an email that has not gone to the provider yet. */
+  cancelEmail(request: Cancelation): Promise<void>;
+  placeCall(request: PlaceCall): Promise<Requested>;
+  /** Cancels a call that waits or rings, or hangs it up. */
+  cancelCall(request: Cancelation): Promise<void>;
+  /** Starts a verification in the background; where a user waits, and to check the code, use HTTP. */
+  startVerification(request: StartVerification): Promise<Requested>;
+
   onMessageEvent(handler: EventHandler, options: SubscriptionOptions): Promise<Subscription>;
+  onEmailEvent(handler: EventHandler<EmailEvent>, options: SubscriptionOptions): Promise<Subscription>;
+  onCallEvent(handler: EventHandler<CallEvent>, options: SubscriptionOptions): Promise<Subscription>;
+  onVerificationEvent(handler: EventHandler<VerificationEvent>, options: SubscriptionOptions): Promise<Subscription>;
+
   /** Lets what was published be acknowledged, ends all subscriptions and disconnects. */
   close(): Promise<void>;
 }
 
-/** A request as `messaging.send.v1` has it; the idempotency key is made up when left out, which gives up on safe retries. */
-export type SendMessage = Omit<SendRequestInput, 'idempotencyKey'> & { idempotencyKey?: string };
+/** As in the contract, but the tenant is the client's; the idempotency key is made up when left out, which gives up on safe retries. */
+type Asked<Input extends { idempotencyKey: string }> = Omit<Input, 'tenant' | 'idempotencyKey'> & {
+  idempotencyKey?: string;
+};
+
+/** A request as `messaging.send.v1` has it. */
+export type SendMessage = Asked<SendRequestInput>;
+/** As `email.send.v1`. */
+export type SendEmail = Asked<SendEmailCommandInput>;
+/** As `voice.place.v1`. */
+export type PlaceCall = Asked<PlaceCallCommandInput>;
+/** As `verify.start.v1`. */
+export type StartVerification = Asked<StartVerificationCommandInput>;
 
 interface Outgoing {
   readonly key: string;
   readonly event: CloudEvent;
 }
 
-/** What a product service installs to send messages through Signalbox and to follow them. */
+/** What a product service installs to send through Signalbox and to follow what becomes of it. */
 export function createClient({ tenant, kafka: connection, clientId }: ClientOptions): Client {
   const kafka = new Kafka({ clientId, ...connection, logLevel: logLevel.ERROR });
   const subscriptions = new Set<Subscription>();
@@ -79,70 +130,120 @@ export function createClient({ tenant, kafka: connection, clientId }: ClientOpti
     return created;
   }
 
-  const commands = new GroupCommit<Outgoing>(
-    async (batch) => {
-      producer ??= connect();
-      const connected = await producer.catch((error: unknown) => {
-        producer = undefined;
-        throw error;
-      });
-      const messages = batch.map(({ key, event }) => ({
-        key,
-        value: JSON.stringify(event.data),
-        headers: toHeaders(event),
-      }));
-      await connected.send({ topic: messagingCommands.name, acks: -1, messages });
-      return batch.map(() => undefined);
-    },
-    { maxItems: 500 },
-  );
+  /** By topic, so that one which cannot be written to fails no request of another. */
+  const publishers = new Map<string, GroupCommit<Outgoing>>();
 
-  function publish(type: string, to: string, data: unknown): Promise<void> {
+  function publisherOf({ name: topic }: Topic): GroupCommit<Outgoing> {
+    const known = publishers.get(topic);
+    if (known) return known;
+    const created = new GroupCommit<Outgoing>(
+      async (batch) => {
+        producer ??= connect();
+        const connected = await producer.catch((error: unknown) => {
+          producer = undefined;
+          throw error;
+        });
+        const messages = batch.map(({ key, event }) => ({
+          key,
+          value: JSON.stringify(event.data),
+          headers: toHeaders(event),
+        }));
+        await connected.send({ topic, acks: -1, messages });
+        return batch.map(() => undefined);
+      },
+      { maxItems: 500 },
+    );
+    publishers.set(topic, created);
+    return created;
+  }
+
+  /** @param about what its order is kept by: the recipient */
+  function publish(topic: Topic, type: string, about: string, data: unknown): Promise<void> {
     const event = { id: randomUUID(), source: `//${clientId}`, type, time: new Date().toISOString(), data };
-    return commands.add({ key: `${tenant}:${to}`, event });
+    return publisherOf(topic).add({ key: `${tenant}:${about}`, event });
+  }
+
+  const keyed = <Request extends { idempotencyKey?: string }>(request: Request) => ({
+    ...request,
+    tenant,
+    idempotencyKey: request.idempotencyKey ?? randomUUID(),
+  });
+
+  function cancel(topic: Topic, type: string): (request: Cancelation) => Promise<void> {
+    return ({ idempotencyKey, to }) => publish(topic, type, to, { tenant, idempotencyKey });
+  }
+
+  async function follow<T extends Topic>(
+    topic: T,
+    handler: EventHandler<EventOf<T>>,
+    { groupId, fromBeginning = false, onInvalid = warnOf(topic) }: SubscriptionOptions,
+  ): Promise<Subscription> {
+    const consumer = kafka.consumer({ groupId });
+    const repeats = new RepeatFilter();
+    await consumer.connect();
+    await consumer.subscribe({ topic: topic.name, fromBeginning });
+    await consumer.run({
+      // A restart repeats at most this many; the repeats are the handler's to recognise, by event id.
+      autoCommitThreshold: 100,
+      eachMessage: async ({ message }) => {
+        const decoded = decode(topic, headerStrings(message.headers), message.value);
+        if (!decoded.ok) return onInvalid(decoded.reason);
+        const { event } = decoded;
+        if ((event.data as { tenant: string }).tenant !== tenant || !repeats.isNew(event)) return;
+        await handler(event);
+        repeats.remember(event);
+      },
+    });
+    const subscription = {
+      async stop() {
+        subscriptions.delete(subscription);
+        await consumer.disconnect();
+      },
+    };
+    subscriptions.add(subscription);
+    return subscription;
   }
 
   return {
     async sendMessage(request) {
-      const command = { ...request, tenant, idempotencyKey: request.idempotencyKey ?? randomUUID() };
+      const command = keyed(request);
       sendCommand.parse(command);
-      await publish('messaging.send.v1', command.to, command);
+      await publish(messagingCommands, 'messaging.send.v1', command.to, command);
+      return { idempotencyKey: command.idempotencyKey };
+    },
+    cancelMessage: cancel(messagingCommands, 'messaging.cancel.v1'),
+
+    async sendEmail(request) {
+      const command = keyed(request);
+      sendEmailCommand.parse(command);
+      await publish(emailCommands, 'email.send.v1', command.to, command);
+      return { idempotencyKey: command.idempotencyKey };
+    },
+    cancelEmail: cancel(emailCommands, 'email.cancel.v1'),
+
+    async placeCall(request) {
+      const command = keyed(request);
+      placeCallCommand.parse(command);
+      await publish(voiceCommands, 'voice.place.v1', command.to, command);
+      return { idempotencyKey: command.idempotencyKey };
+    },
+    cancelCall: cancel(voiceCommands, 'voice.cancel.v1'),
+
+    async startVerification(request) {
+      const command = keyed(request);
+      startVerificationCommand.parse(command);
+      // A code of an authenticator goes to nobody: the user stands for the recipient.
+      await publish(verifyCommands, 'verify.start.v1', command.to ?? command.subject ?? '', command);
       return { idempotencyKey: command.idempotencyKey };
     },
 
-    async cancelMessage({ idempotencyKey, to }) {
-      await publish('messaging.cancel.v1', to, { tenant, idempotencyKey });
-    },
-
-    async onMessageEvent(handler, { groupId, fromBeginning = false, onInvalid = warn }) {
-      const consumer = kafka.consumer({ groupId });
-      const repeats = new RepeatFilter();
-      await consumer.connect();
-      await consumer.subscribe({ topic: messagingEvents.name, fromBeginning });
-      await consumer.run({
-        // A restart repeats at most this many; the repeats are the handler's to recognise, by event id.
-        autoCommitThreshold: 100,
-        eachMessage: async ({ message }) => {
-          const decoded = decode(messagingEvents, headerStrings(message.headers), message.value);
-          if (!decoded.ok) return onInvalid(decoded.reason);
-          const { event } = decoded;
-          if (event.data.tenant !== tenant || !repeats.isNew(event)) return;
-          await handler(event);
-          repeats.remember(event);
-        },
-      });
-      const subscription = {
-        async stop() {
-          subscriptions.delete(subscription);
-          await consumer.disconnect();
-        },
-      };
-      subscriptions.add(subscription);
-      return subscription;
-    },
+    onMessageEvent: (handler, options) => follow(messagingEvents, handler, options),
+    onEmailEvent: (handler, options) => follow(emailEvents, handler, options),
+    onCallEvent: (handler, options) => follow(voiceEvents, handler, options),
+    onVerificationEvent: (handler, options) => follow(verifyEvents, handler, options),
 
     async close() {
-      await commands.drain();
+      await Promise.all([...publishers.values()].map((publisher) => publisher.drain()));
       await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
       const connected = await producer;
       await connected?.disconnect();
@@ -150,6 +251,6 @@ export function createClient({ tenant, kafka: connection, clientId }: ClientOpti
   };
 }
 
-function warn(reason: string): void {
-  process.emitWarning(`skipped a record of ${messagingEvents.name}: ${reason}`);
+function warnOf({ name }: Topic): (reason: string) => void {
+  return (reason) => process.emitWarning(`skipped a record of ${name}: ${reason}`);
 }

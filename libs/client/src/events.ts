@@ -1,6 +1,5 @@
-import type { EventHeaders } from '@signalbox/contracts';
+import type { CloudEvent, EventHeaders } from '@signalbox/contracts';
 import type { IHeaders } from 'kafkajs';
-import type { MessageEvent } from './client.ts';
 
 /** Kafka allows a header to repeat and to be binary; the contract's headers are single strings, so the last one counts. */
 export function headerStrings(headers: IHeaders | undefined): EventHeaders {
@@ -13,8 +12,8 @@ export function headerStrings(headers: IHeaders | undefined): EventHeaders {
 }
 
 /**
- * Recognises an event handed out before: Kafka delivers at least once. State changes carry a sequence per message;
- * other events are told by their id. Remembers the latest `capacity` aggregates.
+ * Recognises an event handed out before: Kafka delivers at least once. State changes carry a sequence per message, email, call
+ * or verification; other events are told by their id. Remembers the latest `capacity` of them.
  */
 export class RepeatFilter {
   readonly #seen = new Map<string, number>();
@@ -24,12 +23,12 @@ export class RepeatFilter {
     this.#capacity = capacity;
   }
 
-  isNew(event: MessageEvent): boolean {
+  isNew(event: Told): boolean {
     const { key, sequence } = position(event);
     return sequence > (this.#seen.get(key) ?? 0);
   }
 
-  remember(event: MessageEvent): void {
+  remember(event: Told): void {
     const { key, sequence } = position(event);
     // Deleting first moves the key to the young end of the map.
     this.#seen.delete(key);
@@ -38,8 +37,19 @@ export class RepeatFilter {
   }
 }
 
-function position(event: MessageEvent): { key: string; sequence: number } {
-  return event.type === 'messaging.message.state-changed.v1'
-    ? { key: event.data.messageId, sequence: event.data.sequence }
-    : { key: event.id, sequence: 1 };
+type Told = Pick<CloudEvent, 'id' | 'type' | 'data'>;
+
+/** What a state change is about, by its type. */
+const aggregates: Readonly<Record<string, string>> = {
+  'messaging.message.state-changed.v1': 'messageId',
+  'email.email.state-changed.v1': 'emailId',
+  'voice.call.state-changed.v1': 'callId',
+  'verify.verification.state-changed.v1': 'verificationId',
+};
+
+function position({ id, type, data }: Told): { key: string; sequence: number } {
+  const name = aggregates[type];
+  if (name === undefined) return { key: id, sequence: 1 };
+  const change = data as Readonly<Record<string, unknown>>;
+  return { key: String(change[name]), sequence: Number(change['sequence']) };
 }

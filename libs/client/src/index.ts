@@ -1,1 +1,18 @@
-export { createClient, type Client, type ClientOptions, type EventHandler, type Subscription } from './client.ts';
+export {
+  type CallEvent,
+  type Cancelation,
+  createClient,
+  type Client,
+  type ClientOptions,
+  type EmailEvent,
+  type EventHandler,
+  type MessageEvent,
+  type PlaceCall,
+  type Requested,
+  type SendEmail,
+  type SendMessage,
+  type StartVerification,
+  type Subscription,
+  type SubscriptionOptions,
+  type VerificationEvent,
+} from './client.ts';

@@ -27,12 +27,53 @@ export const anomalyClosed = anomaly
   .extend({ openedAt: timestamp })
   .meta({ id: 'AnomalyClosed', description: 'Failures are back at their baseline' });
 
+const emailRestriction = z.object({
+  restrictionId: z.uuid(),
+  tenant: tenantName,
+  stream: z.string().meta({ description: 'bulk: of the bulk lane; transactional: all other email' }),
+  mailboxProvider: z.string().meta({ description: 'Who keeps the mailboxes', examples: ['gmail'] }),
+  action: z.string().meta({
+    description: 'throttled: goes slower; stopped: waits. Email of the critical lane goes on',
+    examples: ['stopped'],
+  }),
+  reason: z.string().meta({
+    description: 'complaints, bounces or blocks: above their threshold; operator: stopped by a person',
+    examples: ['complaints'],
+  }),
+  enforced: z.boolean().meta({ description: 'False: the tenant file says to tell of it only' }),
+  at: timestamp,
+  volume: z.int().meta({ description: 'Emails looked at; 0 when a person decided' }),
+  rate: z.number().min(0).max(1).meta({ description: 'Share of them' }),
+  threshold: z.number().min(0).max(1).meta({ description: 'The share that was too much' }),
+});
+
+export const emailRestrictionOpened = emailRestriction.meta({
+  id: 'EmailRestrictionOpened',
+  description: 'A stream of emails to a mailbox provider goes slower, or waits',
+});
+export const emailRestrictionClosed = emailRestriction
+  .extend({
+    openedAt: timestamp,
+    closedBy: z
+      .string()
+      .nullable()
+      .meta({ description: 'The name of the API token it was lifted with; null: by rule, or another took its place' }),
+  })
+  .meta({ id: 'EmailRestrictionClosed', description: 'It does so no longer, or another restriction took its place' });
+
 export const analyticsEvents = defineTopic({
   name: 'events.analytics.v1',
-  summary: 'Failure-rate anomalies and signs of fraud, opened and closed',
+  summary: 'Failure-rate anomalies, signs of fraud, and streams of emails that are held back: opened and closed',
   key: 'scope, e.g. demo:country=US',
-  messages: { 'analytics.anomaly.opened.v1': anomalyOpened, 'analytics.anomaly.closed.v1': anomalyClosed },
+  messages: {
+    'analytics.anomaly.opened.v1': anomalyOpened,
+    'analytics.anomaly.closed.v1': anomalyClosed,
+    'analytics.email-restriction.opened.v1': emailRestrictionOpened,
+    'analytics.email-restriction.closed.v1': emailRestrictionClosed,
+  },
 });
 
 export type AnomalyOpened = z.output<typeof anomalyOpened>;
 export type AnomalyClosed = z.output<typeof anomalyClosed>;
+export type EmailRestrictionOpened = z.output<typeof emailRestrictionOpened>;
+export type EmailRestrictionClosed = z.output<typeof emailRestrictionClosed>;

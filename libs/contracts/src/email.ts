@@ -75,7 +75,10 @@ export const sendEmailRequest = z
       description:
         'Of bulk email: the unsubscribe group (ASM) it belongs to. Without one, whoever left any group is left out',
     }),
-    ipPool: z.string().min(2).max(64).nullish().meta({ description: 'Default: the pool of the account' }),
+    ipPool: z.string().min(2).max(64).nullish().meta({
+      description:
+        "By the tenant file's name of it or by SendGrid's. Default: as `email.pools` of the tenant file says",
+    }),
     correlationId: z.string().max(100).nullish().meta({ description: 'The request this one stands in for' }),
     metadata: metadata.default({}),
   })

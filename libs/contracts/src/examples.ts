@@ -1,4 +1,4 @@
-import type { AnomalyClosed, AnomalyOpened } from './analytics.ts';
+import type { AnomalyClosed, AnomalyOpened, EmailRestrictionClosed, EmailRestrictionOpened } from './analytics.ts';
 import type { sendEmailCommand } from './email.ts';
 import type { CancelCommand, MessageReceived, MessageStateChanged, SendCommandInput } from './messaging.ts';
 import type { SendgridEmailEvent, SendgridEmailReceived } from './sendgrid-callbacks.ts';
@@ -40,6 +40,20 @@ const anomaly: AnomalyOpened = {
   volume: 1200,
   rate: 0.31,
   baseline: 0.02,
+};
+
+const emailRestriction: EmailRestrictionOpened = {
+  restrictionId: '0199b1c2-6b1e-7c3a-9d57-2f1f5a4e8c12',
+  tenant: 'demo',
+  stream: 'bulk',
+  mailboxProvider: 'yahoo',
+  action: 'stopped',
+  reason: 'complaints',
+  enforced: true,
+  at: '2026-11-24T18:00:00.000Z',
+  volume: 2400,
+  rate: 0.005,
+  threshold: 0.003,
 };
 
 /** One valid example of the data of every CloudEvents type; the generated docs show them, and specs hold them to their schemas. */
@@ -147,6 +161,14 @@ export const examples = {
     rate: 0.02,
     openedAt: anomaly.at,
   } satisfies AnomalyClosed,
+  'analytics.email-restriction.opened.v1': emailRestriction satisfies EmailRestrictionOpened,
+  'analytics.email-restriction.closed.v1': {
+    ...emailRestriction,
+    at: '2026-11-24T20:00:00.000Z',
+    rate: 0.0008,
+    openedAt: emailRestriction.at,
+    closedBy: null,
+  } satisfies EmailRestrictionClosed,
   'twilio.call.status.v1': {
     ...callback(callSid, 'completed'),
     providerTime: '2026-11-24T18:00:00.000Z',

@@ -78,6 +78,8 @@ export const verifyCommands = defineTopic({
 export type VerifyChannel = z.output<typeof verifyChannel>;
 export type StartVerificationRequest = z.output<typeof startVerificationRequest>;
 export type StartVerificationCommand = z.output<typeof startVerificationCommand>;
+/** What a caller may write: defaults left out. */
+export type StartVerificationCommandInput = z.input<typeof startVerificationCommand>;
 
 export const verificationState = z
   .enum(['accepted', 'pending', 'approved', 'denied', 'expired', 'canceled', 'failed'])

@@ -29,8 +29,15 @@ export interface DomainServiceOptions<Schema extends DomainSchema> extends Pick<
   readonly parts: (
     context: ServiceContext<z.output<Schema>>,
   ) => Pick<ModuleMetadata, 'controllers' | 'providers'> | Promise<Pick<ModuleMetadata, 'controllers' | 'providers'>>;
+  /**
+   * Makes what is awaited before the transaction of each batch of a topic, e.g. to have looked up what a handler needs: no handler may
+   * wait for the network while it holds a connection and locks.
+   */
+  readonly beforeBatch?: (app: NestFastifyApplication) => (topic: Topic) => Promise<void>;
   /** Makes what is called after each committed batch of a topic, e.g. to wake a dispatcher. */
   readonly afterBatch?: (app: NestFastifyApplication) => (topic: Topic) => void;
+  /** Errors of its handlers, besides the database's, after which a batch is tried again for as long as it takes. */
+  readonly isTransient?: (error: unknown) => boolean;
 }
 
 @Module({})
@@ -57,6 +64,7 @@ export function domainService<Schema extends DomainSchema>(
       const { health } = context;
       const { KAFKA_GROUP_ID: groupId } = context.config;
       const transact: Transact = app.get(TRANSACT);
+      const beforeBatch = options.beforeBatch?.(app);
       const afterBatch = options.afterBatch?.(app);
       const transport = new BatchTransport<Transaction>({
         kafka: app.get(KAFKA),
@@ -65,10 +73,11 @@ export function domainService<Schema extends DomainSchema>(
         topics,
         ...(apart && { apart }),
         transact: async (work, topic) => {
+          await beforeBatch?.(topic);
           await transact(work);
           afterBatch?.(topic);
         },
-        isTransient,
+        isTransient: (error) => isTransient(error) || (options.isTransient?.(error) ?? false),
       });
       health.register('kafka', () => {
         if (!transport.ready()) throw new Error('not in the consumer group, or out of contact with the brokers');
@@ -76,7 +85,10 @@ export function domainService<Schema extends DomainSchema>(
       return [transport];
     },
     // More requests wait than there is room for: a matter of trying again, like a database that is away.
-    http: { isTransient: (error) => error instanceof GroupCommitFull || isTransient(error), ...options.http },
+    http: (read) => ({
+      isTransient: (error) => error instanceof GroupCommitFull || isTransient(error),
+      ...(typeof options.http === 'function' ? options.http(read) : options.http),
+    }),
     ...(openapi && { openapi }),
   };
 }

@@ -9,7 +9,6 @@ export {
   type VerifiedCallback,
 } from './authenticate.ts';
 export { closeUnread } from './close-unread.ts';
-export { LogBudget } from './log-budget.rules.ts';
 export { claimedUrls, PublicUrl } from './public-url.ts';
 export { callbacks, type Refusal, type RefusalCause, Refusals } from './refusals.ts';
 export { networkOf } from './source-limit.rules.ts';

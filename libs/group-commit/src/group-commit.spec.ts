@@ -163,6 +163,30 @@ describe('GroupCommit', () => {
       await commit.add(5);
       expect(groups).toEqual([[1], [2, 3, 4], [5]]);
     });
+
+    it('does not keep a full group waiting', async () => {
+      const groups: number[][] = [];
+      const commit = new GroupCommit<number>(
+        async (items) => {
+          groups.push(items);
+          return items.map(() => undefined);
+        },
+        { minIntervalMs: 100, maxItems: 3 },
+      );
+      await commit.add(1);
+      const soon = [commit.add(2), commit.add(3)];
+      await jest.advanceTimersByTimeAsync(50);
+      expect(groups).toEqual([[1]]);
+      soon.push(commit.add(4));
+      await Promise.all(soon);
+      expect(groups).toEqual([[1], [2, 3, 4]]);
+      const late = commit.add(5);
+      await jest.advanceTimersByTimeAsync(99);
+      expect(groups).toHaveLength(2);
+      await jest.advanceTimersByTimeAsync(1);
+      await late;
+      expect(groups).toEqual([[1], [2, 3, 4], [5]]);
+    });
   });
 
   describe('with a timeout', () => {

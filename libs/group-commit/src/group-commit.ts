@@ -9,7 +9,7 @@ export interface GroupCommitOptions<T = unknown> {
   readonly maxPending?: number;
   /**
    * Milliseconds from the start of one flush to that of the next, at least: for flushes that cost much whatever their size.
-   * An item that comes after a pause waits for nothing all the same. Default 0.
+   * An item that comes after a pause waits for nothing all the same, nor do as many as `maxItems`. Default 0.
    */
   readonly minIntervalMs?: number;
   /** Default: an item waits as long as its flush takes. */
@@ -54,7 +54,10 @@ export class GroupCommit<T, R = void> {
   readonly #flushing = new Set<readonly Waiting<T, R>[]>();
   readonly #queue: Waiting<T, R>[] = [];
   #pending = 0;
+  /** What waits in the queue weighs so much together. */
+  #waiting = 0;
   #scheduled = false;
+  #timer: NodeJS.Timeout | undefined;
   #watching = false;
   #lastStart = Number.NEGATIVE_INFINITY;
 
@@ -83,6 +86,7 @@ export class GroupCommit<T, R = void> {
     this.#pending++;
     const since = this.#timeout ? performance.now() : 0;
     const settled = new Promise<R>((resolve, reject) => this.#queue.push({ item, since, resolve, reject }));
+    this.#waiting += this.#weigh(item);
     this.#schedule();
     if (this.#timeout) this.#watch(this.#timeout);
     return settled;
@@ -96,15 +100,20 @@ export class GroupCommit<T, R = void> {
 
   /** A microtask later, so that what one caller adds in a loop goes out together. */
   #schedule(): void {
-    if (this.#scheduled || this.#queue.length === 0 || this.#flushing.size >= this.#concurrency) return;
+    if (this.#queue.length === 0 || this.#flushing.size >= this.#concurrency) return;
+    const full = this.#waiting >= this.#maxItems;
+    if (this.#scheduled && !(full && this.#timer)) return;
     this.#scheduled = true;
-    const wait = this.#minIntervalMs === 0 ? 0 : this.#lastStart + this.#minIntervalMs - performance.now();
-    if (wait > 0) setTimeout(() => this.#start(), wait);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const wait = full || this.#minIntervalMs === 0 ? 0 : this.#lastStart + this.#minIntervalMs - performance.now();
+    if (wait > 0) this.#timer = setTimeout(() => this.#start(), wait);
     else queueMicrotask(() => this.#start());
   }
 
   #start(): void {
     this.#scheduled = false;
+    this.#timer = undefined;
     if (this.#minIntervalMs > 0) this.#lastStart = performance.now();
     while (this.#queue.length > 0 && this.#flushing.size < this.#concurrency) void this.#flushNext();
   }
@@ -118,6 +127,7 @@ export class GroupCommit<T, R = void> {
 
   async #flushNext(): Promise<void> {
     const group = this.#queue.splice(0, this.#nextLength());
+    this.#lighten(group);
     this.#flushing.add(group);
     try {
       const results = await this.#flush(group.map(({ item }) => item));
@@ -156,8 +166,13 @@ export class GroupCommit<T, R = void> {
       for (const { item, since, reject } of group) if (since <= addedBefore) reject(error(item));
     const young = this.#queue.findIndex(({ since }) => since > addedBefore);
     const old = this.#queue.splice(0, young === -1 ? this.#queue.length : young);
+    this.#lighten(old);
     for (const { item, reject } of old) reject(error(item));
     if (old.length > 0) this.#settled(old.length);
+  }
+
+  #lighten(taken: readonly Waiting<T, R>[]): void {
+    for (const { item } of taken) this.#waiting -= this.#weigh(item);
   }
 
   #settled(items: number): void {

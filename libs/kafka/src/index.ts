@@ -1,11 +1,11 @@
 export * from './batch.ts';
 export * from './kafka.ts';
-export * from './logger.ts';
+export type { KafkaLogger } from './logger.ts';
 export * from './on-batch.ts';
 export { platformaticSession } from './platformatic-session.ts';
 export * from './producer.ts';
-export * from './retry.rules.ts';
+export type { RetryPolicy } from './retry.rules.ts';
 export * from './topics.ts';
-export * from './trace-context.ts';
+export { traced } from './trace-context.ts';
 export * from './transport.ts';
 export { deadLetterHeader } from './dead-letter.ts';

@@ -1,9 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Batch, type BatchRecord, RejectRecord } from './batch.ts';
 import { Interrupted } from './deliver.ts';
-import { JointDelivery, type JointDeliveryOptions } from './joint-delivery.ts';
+import { type Chunk, JointDelivery, type JointDeliveryOptions } from './joint-delivery.ts';
 
-const records = (partition: number, count: number): BatchRecord[] =>
+const records = (partition: number, count: number): Chunk => ({
+  size: count,
+  read: () => recordsOf(partition, count),
+});
+
+const recordsOf = (partition: number, count: number): BatchRecord[] =>
   Array.from({ length: count }, (_, n) => ({
     event: { id: `e${n}`, source: '//test', type: 'test.v1', time: '2026-11-24T18:00:00Z', data: {} },
     key: `p${partition}`,
@@ -39,6 +44,7 @@ function given(
     random: () => 0,
     maxBatch: 3,
     concurrency: 1,
+    gatherMs: 0,
     log: { warn: silent, error: silent } as unknown as JointDeliveryOptions['log'],
     ...overrides,
   });

@@ -13,12 +13,23 @@ export interface JointDeliveryOptions extends Pick<Delivery, 'policy' | 'isTrans
   readonly maxBatch: number;
   /** Transactions at once. */
   readonly concurrency: number;
+  /** Milliseconds between the starts of transactions that are not full, at least. */
+  readonly gatherMs: number;
   readonly log: Logger;
 }
 
-/** Consecutive records of one partition, and what tells when it is being given up. */
+/**
+ * Consecutive records of one partition, read when it is their turn. Of all that was fetched most has to wait for that; if it waited
+ * read, the garbage collector would copy it about meanwhile.
+ */
+export interface Chunk {
+  readonly size: number;
+  readonly read: () => readonly BatchRecord[];
+}
+
+/** A chunk, and what tells when its partition is being given up. */
 interface Part {
-  readonly records: readonly BatchRecord[];
+  readonly chunk: Chunk;
   readonly membership: Pick<Membership, 'wait'>;
 }
 
@@ -34,8 +45,9 @@ export class JointDelivery {
     this.#options = options;
     this.#parts = new GroupCommit((parts) => this.#deliver(parts), {
       maxItems: options.maxBatch,
-      weigh: ({ records }) => records.length,
+      weigh: ({ chunk }) => chunk.size,
       concurrency: options.concurrency,
+      minIntervalMs: options.gatherMs,
     });
   }
 
@@ -43,14 +55,15 @@ export class JointDelivery {
    * Resolves to those that cannot be applied when the others are.
    * @throws Interrupted when the partition, or one that is delivered with it, is being given up
    */
-  async deliver(records: readonly BatchRecord[], membership: Pick<Membership, 'wait'>): Promise<DeadRecord[]> {
-    return this.#parts.add({ records, membership });
+  async deliver(chunk: Chunk, membership: Pick<Membership, 'wait'>): Promise<DeadRecord[]> {
+    return this.#parts.add({ chunk, membership });
   }
 
   async #deliver(parts: readonly Part[]): Promise<DeadRecord[][]> {
     const { topic, apply, policy, isTransient, random } = this.#options;
-    const records = parts.flatMap((part) => part.records);
-    batchSize.observe({ topic }, records.length);
+    const read = parts.map(({ chunk }) => chunk.read());
+    const records = read.flat();
+    if (records.length > 0) batchSize.observe({ topic }, records.length);
     const dead = await deliver(records, {
       policy,
       apply,
@@ -59,7 +72,7 @@ export class JointDelivery {
       wait: async (ms) => void (await Promise.all(parts.map(({ membership }) => membership.wait(ms)))),
       onFailure: (failure) => this.#tell(failure),
     });
-    return parts.map((part) => dead.filter(({ record }) => part.records.includes(record)));
+    return read.map((part) => dead.filter(({ record }) => part.includes(record)));
   }
 
   #tell({ error, verdict, records, attempt, waitMs }: Parameters<Delivery['onFailure']>[0]): void {

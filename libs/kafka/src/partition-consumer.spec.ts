@@ -64,6 +64,7 @@ async function consume(
         random,
         maxBatch: 2,
         concurrency: 1,
+        gatherMs: 0,
         log,
       }),
       commits: new OffsetCommits(),

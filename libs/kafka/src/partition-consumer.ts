@@ -55,8 +55,13 @@ async function consumeChunk(
   options: PartitionConsumerOptions,
 ): Promise<void> {
   const { topic, partition } = payload.batch;
-  const { fit, malformed } = sort(messages, options.topic, partition);
-  const unfit = fit.length > 0 ? await options.delivery.deliver(fit, membership) : [];
+  const malformed: Dead[] = [];
+  const read = () => {
+    const sorted = sort(messages, options.topic, partition);
+    malformed.push(...sorted.malformed);
+    return sorted.fit;
+  };
+  const unfit = await options.delivery.deliver({ size: messages.length, read }, membership);
   const dead = [...malformed, ...unfit].sort((a, b) => (BigInt(a.record.offset) < BigInt(b.record.offset) ? -1 : 1));
   if (dead.length > 0) await store(dead, messages, topic, partition, membership, options);
 

@@ -36,6 +36,11 @@ export interface BatchTransportOptions<Tx> {
   /** Transactions at once, for each topic. Default 3. */
   readonly concurrency?: number;
   /**
+   * Milliseconds from the start of one transaction of a topic to that of the next, at least, unless there are records enough to fill
+   * it: a steady trickle would else be as many transactions as records. A lone record waits for nothing. Default 10.
+   */
+  readonly gatherMs?: number;
+  /**
    * A member that is silent for longer loses its partitions, in milliseconds. It is also how long they wait after a member
    * was killed. Default 10 000.
    */
@@ -99,7 +104,14 @@ export class BatchTransport<Tx> extends Server implements CustomTransportStrateg
   }
 
   #member(groupId: string, topics: readonly Topic[]): GroupMember {
-    const { kafka, producer, maxBatch = 500, concurrency = 3, sessionTimeoutMs = 10_000 } = this.#options;
+    const {
+      kafka,
+      producer,
+      maxBatch = 500,
+      concurrency = 3,
+      gatherMs = 10,
+      sessionTimeoutMs = 10_000,
+    } = this.#options;
     return new GroupMember({
       kafka,
       groupId,
@@ -118,6 +130,7 @@ export class BatchTransport<Tx> extends Server implements CustomTransportStrateg
           random: Math.random,
           maxBatch,
           concurrency,
+          gatherMs,
           log: this.#log,
         }),
       onFatal: (error) => this.#fatal(error),

@@ -14,6 +14,13 @@ export const dispatchConfig = {
     30_000,
     'how often an account whose credentials were refused is tried with one call',
   ),
+  MAX_WAITING: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000_000)
+    .default(2_000_000)
+    .meta({ description: 'how many of one tenant may wait to be sent, unless its quotas.maxWaiting says otherwise' }),
   DISPATCH_POLL_MS: milliseconds(500, 'how soon what other replicas accepted is seen'),
   PROVIDER_TIMEOUT_MS: milliseconds(10_000, 'how long an answer of the provider is waited for'),
   ATTEMPT_LEASE_MS: milliseconds(30_000, 'after which an attempt without an answer is in doubt'),

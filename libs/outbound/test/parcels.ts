@@ -126,6 +126,8 @@ export class OutgoingParcels implements Outgoing<Parcel> {
   readonly kinds = kinds;
   readonly idName = 'parcelId';
   readonly sent: Parcel[] = [];
+  ways?: (parcel: Parcel) => readonly Parcel[];
+  reconsider?: (parcel: Parcel) => Promise<SendOutcome | undefined>;
   answer: (parcel: Parcel) => Promise<SendOutcome> | SendOutcome = ({ id }) => ({
     kind: 'accepted',
     sid: `P${id}`,
@@ -139,6 +141,10 @@ export class OutgoingParcels implements Outgoing<Parcel> {
       const item = { ...parcel, attempt: number, dueAt: null };
       return { item, attempt: newAttempt(parcel.id, number, worker, now, 30_000) };
     });
+  }
+
+  goBy({ item, attempt }: Decision<Parcel>, { city }: Parcel): Decision<Parcel> {
+    return { item: { ...item, city }, attempt };
   }
 
   moveTo(parcel: Parcel, queue: string): Decision<Parcel> {
@@ -195,7 +201,7 @@ async function update(tx: Transaction, changed: readonly Parcel[]): Promise<void
   }));
   await run(
     tx,
-    `update parcels p set queue = n.queue, due_at = n.due_at, attempt = n.attempt, done = n.done
+    `update parcels p set queue = n.queue, city = n.city, due_at = n.due_at, attempt = n.attempt, done = n.done
      from ${rows.as('n')} where p.id = n.id`,
     rows.parameters,
   );

@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import type pg from 'pg';
 import { AbstractLogger, DataSource, type DataSourceOptions, type MigrationInterface, type MixedList } from 'typeorm';
 import { PipelinedClient } from './pipelined-client.ts';
+import { readTimesFast } from './timestamptz.ts';
 
 export interface DatabaseSettings {
   /** `postgres://user:password@host:port/database`, with `?sslmode=…` where needed. */
@@ -38,6 +39,7 @@ class SilentLogger extends AbstractLogger {
 
 /** A data source on Postgres, not initialised yet. It never changes the schema: that is what `migrate` is for. */
 export function createDataSource(settings: DatabaseSettings): DataSource {
+  readTimesFast();
   const statementTimeoutMs = settings.statementTimeoutMs ?? 30_000;
   const session: pg.PoolConfig = {
     keepAlive: true,

@@ -170,6 +170,25 @@ describe('rows that become visible while one with a higher id is being published
   });
 });
 
+describe('events that come one by one', () => {
+  it('are gathered, except for the first', async () => {
+    const before = (await metric('signalbox_outbox_published_total')) ?? 0;
+    let sent = 0;
+    const counted = after('sendBatch', kafka, async () => void sent++);
+    const gathering = relay({ kafka: counted, gatherMs: 3_600_000 });
+    const transact = transactor(dataSource, () => gathering.nudge());
+    await transact((tx) => outbox.append(tx, [outgoing('a', 1)]));
+    await eventually(async () => expect(await metric('signalbox_outbox_published_total')).toBe(before + 1));
+    for (const sequence of [2, 3, 4]) await transact((tx) => outbox.append(tx, [outgoing('a', sequence)]));
+    await gathering.stop();
+    expect(sent).toBe(1);
+    relay({ kafka: counted });
+    await published();
+    expect(sent).toBe(2);
+    expect(faults(await readTopic(kafka, topic), 4)).toEqual([]);
+  });
+});
+
 describe('a record', () => {
   it('is the event in binary mode, byte for byte', async () => {
     relay();
@@ -221,8 +240,9 @@ describe('a record', () => {
     );
   });
 
-  it('of many large ones is split over batches a broker takes', async () => {
-    relay();
+  it('of many large ones is split over batches a broker takes, one right after the other', async () => {
+    const hour = 3_600_000;
+    relay({ pollMs: hour, gatherMs: hour });
     const events = Array.from({ length: 40 }, (_, index) => outgoing('large', index + 1, 'x'.repeat(100_000)));
     await transactor(dataSource)((tx) => outbox.append(tx, events));
     await published();

@@ -5,7 +5,7 @@ import { failpoints } from './failpoint.ts';
 import { FencedProducer } from './fenced-producer.ts';
 import * as metrics from './outbox.metrics.ts';
 import { sampleBacklog } from './outbox.backlog.ts';
-import { RelaySession } from './relay-session.ts';
+import { type OutboxRow, RelaySession } from './relay-session.ts';
 
 export interface OutboxRelayOptions {
   /** From `createDataSource`; the relay opens one session of its own on its database. */
@@ -19,6 +19,11 @@ export interface OutboxRelayOptions {
   readonly batchSize?: number;
   /** Milliseconds after which events of other replicas are looked for, default 100. */
   readonly pollMs?: number;
+  /**
+   * Milliseconds from the start of one small batch to that of the next, at least; default 40. A lone event after a pause waits for
+   * nothing.
+   */
+  readonly gatherMs?: number;
 }
 
 /** The part of a pino logger that the relay uses. */
@@ -115,10 +120,11 @@ export class OutboxRelay {
   }
 
   async #relay(session: RelaySession, producer: FencedProducer, settled: readonly string[]): Promise<void> {
-    const { batchSize = 1_000, pollMs = 100 } = this.#options;
+    const { batchSize = 1_000, pollMs = 100, gatherMs = 40 } = this.#options;
     let done = settled;
     while (!this.#stopped) {
       this.#nudged = false;
+      const since = performance.now();
       const token = randomUUID();
       const rows = await session.advance(done, token, { rows: batchSize, bytes: maxBatchBytes });
       done = [];
@@ -131,15 +137,18 @@ export class OutboxRelay {
       done = rows.map((row) => row.id);
       metrics.published.inc(rows.length);
       this.#failures = 0;
-      // A transaction costs much whatever it holds: what nobody waits for is collected, as if the outbox had been empty.
-      if (rows.length < batchSize / 10) await this.#wait(pollMs, { nudgeable: true });
+      // A transaction costs much whatever it holds: what comes in small amounts is collected, as if the outbox had been empty.
+      if (rows.length < batchSize / 10 && bytesOf(rows) < maxBatchBytes / 10) {
+        await this.#wait(since + gatherMs - performance.now());
+        await this.#wait(pollMs, { nudgeable: true });
+      }
     }
     if (done.length > 0) await session.advance(done, randomUUID(), { rows: 0, bytes: 0 });
   }
 
   /** Resolves after `ms`, when stopped, or, if `nudgeable`, as soon as there was a nudge. */
   async #wait(ms: number, { nudgeable } = { nudgeable: false }): Promise<void> {
-    if (this.#stopped || (nudgeable && this.#nudged)) return;
+    if (this.#stopped || ms <= 0 || (nudgeable && this.#nudged)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting = { resolve, nudgeable };
     const timer = setTimeout(resolve, ms);
@@ -147,4 +156,8 @@ export class OutboxRelay {
     clearTimeout(timer);
     this.#waiting = undefined;
   }
+}
+
+function bytesOf(rows: readonly OutboxRow[]): number {
+  return rows.reduce((sum, { value }) => sum + Buffer.byteLength(value), 0);
 }

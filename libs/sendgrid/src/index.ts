@@ -4,7 +4,6 @@ export {
   type SignatureClaim,
   type SignatureFault,
   checkEventSignature,
-  publicKeyFault,
   sign,
   signatureHeaders,
   startSignatureCheck,

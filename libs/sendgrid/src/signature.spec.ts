@@ -1,5 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
-import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, it, jest } from '@jest/globals';
+import { generateKeyPairSync, Hash, Verify } from 'node:crypto';
 import eventWebhook from '@sendgrid/eventwebhook';
 import { dropped, signatureVectors } from './fixtures/signatures.ts';
 import { checkEventSignature, publicKeyFault, sign, startSignatureCheck } from './signature.ts';
@@ -117,6 +117,24 @@ describe('among many keys', () => {
     if (!check.ok) throw new Error(check.why);
     check.update(body);
     expect(check.finish()).toEqual(expected);
+  });
+
+  it.each([
+    ['two keys, which are tried one by one', 2, [others[0] ?? '', current.base64]],
+    ['forty keys', 1, others],
+  ])('%s: a large body is hashed %i times', (_label, times, publicKeys) => {
+    const updates = [Hash, Verify].map(({ prototype }) => jest.spyOn(prototype, 'update'));
+    try {
+      checkEventSignature({ ...signed(large), publicKeys });
+      const check = startSignatureCheck({ ...signed(large), publicKeys });
+      if (!check.ok) throw new Error(check.why);
+      check.update(large);
+      check.finish();
+      const passes = updates.flatMap(({ mock }) => mock.calls).filter(([data]: readonly unknown[]) => data === large);
+      expect(passes).toHaveLength(2 * times);
+    } finally {
+      updates.forEach((update) => update.mockRestore());
+    }
   });
 
   it('gives the verdict of a try with each, whatever is changed', () => {

@@ -17,8 +17,10 @@ import type { Health } from './health.ts';
 import { judge, problemContentType, problemOf, sendProblem } from './problem.ts';
 
 export interface HttpOptions {
-  /** Bytes; larger bodies get 413. A route may set its own. Default 256 KiB. */
+  /** Bytes; larger bodies get 413. Default 256 KiB. */
   bodyLimit?: number;
+  /** The same for the routes that begin so, e.g. `{ '/unsubscribe': 10_000 }`. */
+  bodyLimits?: Readonly<Record<string, number>>;
   /** Milliseconds within which a whole request must have arrived. Default 15 s. */
   requestTimeoutMs?: number;
   /** Milliseconds within which its headers must have; not above the former. Default 10 s. */
@@ -57,6 +59,7 @@ export function createAdapter(options: HttpOptions, health: Health): FastifyAdap
   else server.removeContentTypeParser('text/plain');
   // Declared up front, so that every request object has one shape.
   server.decorateRequest('trace').decorateRequest('tokenHolder');
+  limitBodies(server, options.bodyLimits ?? {});
   refuseNul(server);
   deleteWithoutBody(server);
   closeWhenStopping(server, health);
@@ -84,6 +87,13 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
     );
   }
   socket.destroy(error);
+}
+
+function limitBodies(server: FastifyInstance, limits: Readonly<Record<string, number>>): void {
+  server.addHook('onRoute', (route) => {
+    for (const [beginning, limit] of Object.entries(limits))
+      if (route.url.startsWith(beginning)) route.bodyLimit = limit;
+  });
 }
 
 // A NUL in an address reaches no route that means it, and Postgres refuses it as text: a 500 if it got that far.

@@ -36,7 +36,7 @@ export interface ServiceOptions<Schema extends z.ZodObject> {
     app: NestFastifyApplication,
     context: ServiceContext<z.output<Schema>>,
   ) => CustomTransportStrategy[] | Promise<CustomTransportStrategy[]>;
-  http?: HttpOptions & ProblemRules;
+  http?: HttpSettings | ((config: z.output<Schema> & CommonConfig) => HttpSettings);
   /** Served at `/openapi.json`. */
   openapi?: OpenApiOptions;
   /** Runs when the modules are made and before anything starts: plugins, content-type parsers, … */
@@ -44,6 +44,8 @@ export interface ServiceOptions<Schema extends z.ZodObject> {
   /** Default `SIGNALBOX_VERSION`. */
   version?: string;
 }
+
+export type HttpSettings = HttpOptions & ProblemRules;
 
 type RootModule = Type | DynamicModule | ForwardReference;
 
@@ -144,7 +146,8 @@ async function createApp<Schema extends z.ZodObject>(
   options: ServiceOptions<Schema>,
   context: ServiceContext<z.output<Schema>>,
 ): Promise<NestFastifyApplication> {
-  const { logger, health } = context;
+  const { config, logger, health } = context;
+  const http = typeof options.http === 'function' ? options.http(config) : (options.http ?? {});
   const root: DynamicModule = {
     module: ServiceModule,
     global: true,
@@ -155,12 +158,12 @@ async function createApp<Schema extends z.ZodObject>(
     ],
     exports: [LOGGER, Health],
   };
-  const app = await NestFactory.create<NestFastifyApplication>(root, createAdapter(options.http ?? {}, health), {
+  const app = await NestFactory.create<NestFastifyApplication>(root, createAdapter(http, health), {
     logger: new NestLogger(logger),
     abortOnError: false,
     bodyParser: false,
   });
-  return app.useGlobalFilters(new ProblemFilter(logger, options.http));
+  return app.useGlobalFilters(new ProblemFilter(logger, http));
 }
 
 function serveOpenApi(

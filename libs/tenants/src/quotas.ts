@@ -58,6 +58,8 @@ export const tenantQuotas = z.strictObject({
 export const emailQuotas = z.strictObject({
   account: quotaLimits.optional(),
   senders: z.record(z.string(), quotaLimits).default({}),
+  /** How many emails may wait to be sent, likewise. */
+  maxWaiting: z.int().min(1).max(1_000_000_000).optional(),
 });
 
 export type QuotaLimits = z.output<typeof quotaLimits>;

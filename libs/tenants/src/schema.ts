@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
 import { tenantName } from '@signalbox/contracts';
 import { z } from 'zod';
+import { email } from './email.ts';
 import { inDoubt } from './in-doubt.ts';
 import { inboundRoutes, replyAddress } from './inbound-routes.ts';
 import { oidcIssuer, tenantsByClaim } from './oidc/issuer.ts';
@@ -104,6 +105,7 @@ const tenant = z
       baseUrl: z.url({ protocol: /^https?$/ }).optional(),
     }),
     sendgrid: sendgrid.optional(),
+    email: email.optional(),
     ...senderFields,
     defaultMessagingService: z.string().optional(),
     defaultSender: z.string().optional(),

@@ -1,6 +1,6 @@
 export { twilioClient, type TwilioClientOptions } from './client.ts';
 export { TwilioApiError, TwilioTransportError } from './errors.ts';
-export { catalogue, classify, describeFailure, type CataloguedError, type FailureClass } from './error-catalogue.ts';
+export { catalogue, describeFailure, type CataloguedError, type FailureClass } from './error-catalogue.ts';
 export { diagnoseSignature, type Evidence, type SignatureDiagnosis } from './diagnosis.ts';
 export { parseForm, type FormFault, type FormParams, type ParsedForm } from './form.ts';
 export {

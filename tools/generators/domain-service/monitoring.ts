@@ -31,24 +31,26 @@ export function addMonitoring(tree: Tree, names: Names): void {
         description: `What the ${pluralWords} reach, per second`,
         id: id + 2,
         at: [0, bottom + 1],
-        expr: `sum by (state) (rate(signalbox_${metric}_state_changes_total[$__rate_interval]))`,
-        legend: '{{state}}',
+        queries: { '{{state}}': `sum by (state) (rate(signalbox_${metric}_state_changes_total[$__rate_interval]))` },
       }),
       graph({
         title: 'Failures by code',
         description: "The provider's error code, or ours as a word",
         id: id + 3,
         at: [8, bottom + 1],
-        expr: `topk(10, sum by (code, class) (rate(signalbox_${metric}_failures_total[$__rate_interval])))`,
-        legend: '{{code}} {{class}}',
+        queries: {
+          '{{code}} {{class}}': `topk(10, sum by (code, class) (rate(signalbox_${metric}_failures_total[$__rate_interval])))`,
+        },
       }),
       graph({
-        title: 'Callbacks by outcome',
-        description: 'unknown: a status we have no word for',
+        title: 'Callbacks by outcome, requests that came again',
+        description: 'unknown: a status we have no word for; conflict: another request under a known idempotency key',
         id: id + 4,
         at: [16, bottom + 1],
-        expr: `sum by (outcome) (rate(signalbox_${metric}_callbacks_total[$__rate_interval]))`,
-        legend: '{{outcome}}',
+        queries: {
+          '{{outcome}}': `sum by (outcome) (rate(signalbox_${metric}_callbacks_total[$__rate_interval]))`,
+          'request {{result}}': `sum by (result) (rate(signalbox_${metric}_repeated_commands_total[$__rate_interval]))`,
+        },
       }),
     ];
     return { ...dashboard, panels: [...dashboard.panels, ...added] };
@@ -69,11 +71,11 @@ interface Graph {
   readonly description: string;
   readonly id: number;
   readonly at: readonly [x: number, y: number];
-  readonly expr: string;
-  readonly legend: string;
+  /** By the legend of each. */
+  readonly queries: Readonly<Record<string, string>>;
 }
 
-function graph({ title, description, id, at: [x, y], expr, legend }: Graph) {
+function graph({ title, description, id, at: [x, y], queries }: Graph) {
   return {
     type: 'timeseries',
     title,
@@ -82,6 +84,10 @@ function graph({ title, description, id, at: [x, y], expr, legend }: Graph) {
     datasource: { type: 'prometheus', uid: '${datasource}' },
     gridPos: { h: 8, w: 8, x, y },
     fieldConfig: { defaults: { unit: 'ops', min: 0 }, overrides: [] },
-    targets: [{ refId: 'A', expr, legendFormat: legend }],
+    targets: Object.entries(queries).map(([legendFormat, expr], index) => ({
+      refId: 'ABC'[index],
+      expr,
+      legendFormat,
+    })),
   };
 }

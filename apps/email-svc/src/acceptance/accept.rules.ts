@@ -69,6 +69,7 @@ export function accept(command: SendEmailCommand, context: AcceptanceContext): {
     attempt: 0,
     dueAt: null,
     queue: '',
+    pool: null,
     opens: 0,
     machineOpens: 0,
     clicks: 0,

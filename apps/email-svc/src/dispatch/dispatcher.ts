@@ -20,7 +20,7 @@ export function emailDispatcher(
   config: EmailConfig,
   log: Logger,
 ): Dispatcher<Email> {
-  const outgoing = new OutgoingEmails(transact, provider, policyOf(config));
+  const outgoing = new OutgoingEmails(transact, provider, policyOf(config), tenants);
   return new Dispatcher<Email>({ outgoing, transact, quotas, tenants, config, metrics: dispatchMetrics, log });
 }
 

@@ -13,8 +13,10 @@ import { CONFIG, type EmailConfig } from '../config.ts';
 import { type EmailBody, readBodies } from '../email/body.store.ts';
 import type { Email } from '../email/email.ts';
 import { failures } from '../email/failures.ts';
-import { batchSize, providerSeconds } from '../metrics.ts';
+import { batchSize, poolChecks, providerSeconds, templateLookUps } from '../metrics.ts';
 import { UnsubscribeLinks } from '../suppression/unsubscribe-links.ts';
+import { poolNameOf } from '../warmup/pool.rules.ts';
+import { hasPool } from '../warmup/sendgrid-pools.ts';
 import { markCalled } from './attempt.store.ts';
 import { templateNameOf } from '../templates/template.rules.ts';
 import { templateIdOf } from '../templates/sendgrid-templates.ts';
@@ -40,7 +42,7 @@ const windowMs = 3;
 /** Characters of template data in one call; SendGrid takes 30 MB, of which attachments may need half. */
 const maxDataLength = 8_000_000;
 
-/** mail/send, as dispatch needs it: emails that share a body go through one call. */
+/** mail/send, as dispatch needs it: emails that share a body and an IP pool go through one call. */
 @Injectable()
 export class EmailProvider {
   readonly #transact: Transact;
@@ -63,7 +65,7 @@ export class EmailProvider {
     this.#links = links;
     this.#log = log;
     this.#batches = new Batches<Sending, SendOutcome>({
-      handOver: (bodyKey, batch) => this.#withTemplateId(bodyKey, batch),
+      handOver: (_key, batch) => this.#throughItsPool(batch),
       maxItems: maxPersonalizations,
       maxSize: maxDataLength,
       sizeOf: ({ email }) => (email.templateData === null ? 0 : JSON.stringify(email.templateData).length),
@@ -72,9 +74,28 @@ export class EmailProvider {
     });
   }
 
-  /** Hands the email over, with others if there are any of the same body. Never throws: whatever happens, the attempt has an outcome. */
+  /** Hands the email over, with others if there are any of the same body and pool. Never throws: whatever happens, the attempt has an outcome. */
   send(email: Email, attempt: Attempt): Promise<SendOutcome> {
-    return this.#batches.add(email.bodyKey, { email, attempt });
+    // By its pool too, because a call has one.
+    return this.#batches.add(JSON.stringify([email.bodyKey, poolNameOf(email)]), { email, attempt });
+  }
+
+  /** Holds emails back for whose pool SendGrid would take them and never send them. */
+  async #throughItsPool(batch: readonly Sending[]): Promise<readonly SendOutcome[]> {
+    const first = batch[0]?.email;
+    const tenant = this.#tenants.byName(first?.tenant ?? '');
+    const pool = first ? poolNameOf(first) : null;
+    if (!first || pool === null || !tenant?.sendgrid?.apiKey) return this.#withTemplateId(first?.bodyKey ?? '', batch);
+    const known = await hasPool(tenant, pool, { timeoutMs: this.#config.PROVIDER_TIMEOUT_MS }, (error) =>
+      this.#log.warn({ err: error, tenant: tenant.name }, "SendGrid's IP pools could not be read; emails go unchecked"),
+    );
+    poolChecks.inc({ result: known });
+    if (known !== 'unknown') return this.#withTemplateId(first.bodyKey, batch);
+    this.#log.error(
+      { tenant: tenant.name, pool, emails: batch.length },
+      'SendGrid has no such IP pool: emails are held',
+    );
+    return batch.map(() => deferred(failures.poolUnknown, 10_000));
   }
 
   /** Puts SendGrid's id in the place of a template's name, which emails of one body have in common. */
@@ -87,9 +108,11 @@ export class EmailProvider {
     try {
       templateId = await templateIdOf(tenant, name, { timeoutMs: this.#config.PROVIDER_TIMEOUT_MS });
     } catch (error) {
+      templateLookUps.inc({ tenant: tenant.name, result: 'failed' });
       this.#log.warn({ err: error, tenant: tenant.name }, "SendGrid's templates could not be read");
       return batch.map(() => outcomeOfLookUp(error));
     }
+    templateLookUps.inc({ tenant: tenant.name, result: templateId === undefined ? 'not_applied' : 'ok' });
     if (templateId === undefined) return batch.map(() => deferred(failures.templateNotApplied, 10_000));
     const id = templateId;
     return this.#handOver(
@@ -189,6 +212,14 @@ export class EmailProvider {
       } catch (error) {
         stop({ status: error instanceof SendgridApiError ? String(error.status) : 'none' });
         if (error instanceof SendgridApiError) return error;
+        // What the SDK has no code for is not the network.
+        const isForeseen = error instanceof SendgridTransportError && error.code !== 'UNKNOWN';
+        if (!isForeseen) {
+          this.#log.error(
+            { tenant: tenant.name, emails: emails.length, ...placeOf(error) },
+            'a call ended unexpectedly',
+          );
+        }
         return outcomeOfSilence(error);
       }
     });
@@ -202,6 +233,14 @@ function outcomeOfLookUp(error: unknown): SendOutcome {
     if (verdict.kind === 'all') return verdict.outcome;
   }
   return deferred(failures.templatesUnreadable, null);
+}
+
+/** Where an error arose, without its message, which may quote an email. */
+function placeOf(thrown: unknown): { error: string; at: string[] } {
+  const error = thrown instanceof SendgridTransportError ? (thrown.cause ?? thrown) : thrown;
+  if (!(error instanceof Error)) return { error: typeof error, at: [] };
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  return { error: error.name, at: frames.slice(0, 10).map((line) => line.trim()) };
 }
 
 /** Anything unexpected is in doubt, because the call may have been made. */

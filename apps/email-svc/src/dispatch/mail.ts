@@ -3,12 +3,13 @@ import type { MailDataRequired } from '@sendgrid/mail';
 import { type Address, readAddress } from '../email/address.rules.ts';
 import type { EmailBody } from '../email/body.store.ts';
 import type { Email } from '../email/email.ts';
+import { poolNameOf } from '../warmup/pool.rules.ts';
 
 /** What SendGrid takes in one call. Source: SendGrid, "Mail Send: limitations". */
 export const maxPersonalizations = 1000;
 
 /**
- * One request of mail/send for emails that share a body key, each a personalization of its own.
+ * One request of mail/send for emails that share a body key and a pool, each a personalization of its own.
  *
  * @param unsubscribeUrl where one click takes the recipient of a bulk email off the list; undefined for no such link
  */
@@ -19,7 +20,8 @@ export function toMail(
 ): MailDataRequired {
   const [first] = emails;
   if (!first) throw new RangeError('a call needs an email');
-  const { from, replyTo, templateId, categories, unsubscribeGroup, ipPool } = first;
+  const { from, replyTo, templateId, categories, unsubscribeGroup } = first;
+  const ipPool = poolNameOf(first);
   const content = [
     ...(body.text ? [{ type: 'text/plain', value: body.text }] : []),
     ...(body.html ? [{ type: 'text/html', value: body.html }] : []),

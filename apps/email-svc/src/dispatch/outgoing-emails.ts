@@ -5,20 +5,25 @@ import {
   type Decision,
   lockExpiringInLine,
   type Outgoing,
+  type Quota,
+  type Quotas,
   type SendOutcome,
   type Settled,
   type Throttled,
 } from '@signalbox/outbound';
 import { onCommit, type Transact, type Transaction, type Write } from '@signalbox/persistence';
+import type { TenantDirectory } from '@signalbox/tenants';
+import { streamQuota } from '../deliverability/stream-quota.rules.ts';
 import { type Email, move, note, type Step, unchanged } from '../email/email.ts';
 import { emailTable, save } from '../email/email.store.ts';
 import { failures } from '../email/failures.ts';
-import { acceptSeconds, countSteps } from '../metrics.ts';
+import { acceptSeconds, countOverflow, countSteps } from '../metrics.ts';
 import { suppressedAmong } from '../suppression/suppression.store.ts';
+import { isOfWarmup, takenWay, waysOf } from '../warmup/pool.rules.ts';
 import { attempts } from './attempt.store.ts';
 import { type DispatchPolicy, isTooLate, openAttempt, settle, suppress } from './dispatch.rules.ts';
 import type { EmailProvider } from './email-provider.ts';
-import { quotaKinds } from './quota-kinds.rules.ts';
+import { paceKinds } from './quota-kinds.rules.ts';
 
 interface EmailDecision extends Decision<Email> {
   readonly step: Step;
@@ -30,17 +35,24 @@ const claimIsFreshMs = 100;
 /** What is dispatched here: emails, with all that may keep one from being sent. */
 export class OutgoingEmails implements Outgoing<Email, EmailDecision> {
   readonly table = emailTable;
-  readonly kinds = quotaKinds;
+  readonly kinds = paceKinds;
   readonly idName = 'emailId';
   readonly #transact: Transact;
   readonly #provider: Pick<EmailProvider, 'send'>;
   readonly #policy: DispatchPolicy;
+  readonly #tenants: Pick<TenantDirectory, 'byName'>;
   readonly #suppressions: GroupCommit<Email, boolean>;
 
-  constructor(transact: Transact, provider: Pick<EmailProvider, 'send'>, policy: DispatchPolicy) {
+  constructor(
+    transact: Transact,
+    provider: Pick<EmailProvider, 'send'>,
+    policy: DispatchPolicy,
+    tenants: Pick<TenantDirectory, 'byName'>,
+  ) {
     this.#transact = transact;
     this.#provider = provider;
     this.#policy = policy;
+    this.#tenants = tenants;
     this.#suppressions = new GroupCommit((batch) => this.#areSuppressed(batch), { maxItems: 1000 });
   }
 
@@ -54,6 +66,14 @@ export class OutgoingEmails implements Outgoing<Email, EmailDecision> {
     });
   }
 
+  ways(email: Email, quotas: Quotas): readonly Email[] {
+    return waysOf(this.#tenants.byName(email.tenant), email, quotas);
+  }
+
+  goBy({ step, attempt }: EmailDecision, way: Email, full: readonly Quota[]): EmailDecision {
+    return decided(note(step, step.email.updatedAt, { pool: takenWay(way, full) }), attempt);
+  }
+
   moveTo(email: Email, queue: string, now: Date): EmailDecision {
     return decided(note(unchanged(email), now.toISOString(), { queue }));
   }
@@ -61,14 +81,24 @@ export class OutgoingEmails implements Outgoing<Email, EmailDecision> {
   async save(tx: Transaction, decisions: readonly EmailDecision[], along: readonly Write[]): Promise<void> {
     const steps = decisions.map(({ step }) => step);
     await save(tx, steps, [attempts.opened(decisions.flatMap(({ attempt }) => attempt ?? [])), ...along]);
-    onCommit(tx, () => countSteps(steps));
+    onCommit(tx, () => {
+      countSteps(steps);
+      for (const { item, attempt } of decisions) if (attempt) countOverflow(item);
+    });
   }
 
   /** Rejects emails that would expire before the cap of their line lets them go, so that the sender hears of it now. */
-  async overCap(tx: Transaction, { line, untilMs }: Throttled, now: Date): Promise<void> {
-    const expiring = await lockExpiringInLine(tx, emailTable, line, new Date(untilMs), 500);
+  async overCap(tx: Transaction, { line, untilMs, quota }: Throttled, now: Date): Promise<void> {
+    // A stream that is stopped, or a pool that is paused, may be let go at any moment: its emails wait as long as they may.
+    const isPaused = isOfWarmup(quota) && quota.limits.dailyCap === 0;
+    const isStopped = quota.scope.kind === streamQuota.name || isPaused;
+    const expiring = await lockExpiringInLine(tx, emailTable, line, isStopped ? now : new Date(untilMs), 500);
     const steps = expiring.map((email) =>
-      move(unchanged(email), 'rejected', now.toISOString(), { error: failures.overQuota }),
+      isStopped
+        ? move(unchanged(email), 'expired', now.toISOString(), { error: failures.expired })
+        : move(unchanged(email), 'rejected', now.toISOString(), {
+            error: isOfWarmup(quota) ? failures.warmupFull : failures.overQuota,
+          }),
     );
     await save(tx, steps);
     onCommit(tx, () => countSteps(steps));

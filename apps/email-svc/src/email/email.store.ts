@@ -12,7 +12,7 @@ import {
 } from '@signalbox/persistence';
 import { toEvents } from './email.events.ts';
 import { isWithProvider } from './email.state.ts';
-import { type Email, naturalKey, type Step } from './email.ts';
+import { type Email, naturalKey, type PoolUse, type Step } from './email.ts';
 
 /** The emails table. Every function that locks several rows takes them in id order, so two transactions never wait for each other crosswise. */
 
@@ -53,6 +53,7 @@ const changingColumns = {
   attempt: 'integer',
   due_at: 'timestamptz',
   queue: 'text',
+  pool: 'jsonb',
   opens: 'integer',
   machine_opens: 'integer',
   clicks: 'integer',
@@ -97,6 +98,7 @@ export interface EmailRow {
   readonly attempt: number;
   readonly due_at: Date | null;
   readonly queue: string;
+  readonly pool: PoolUse | null;
   readonly opens: number;
   readonly machine_opens: number;
   readonly clicks: number;
@@ -307,6 +309,7 @@ export function toEmail(row: EmailRow): Email {
     attempt: row.attempt,
     dueAt: row.due_at?.toISOString() ?? null,
     queue: row.queue,
+    pool: row.pool,
     opens: row.opens,
     machineOpens: row.machine_opens,
     clicks: row.clicks,
@@ -347,6 +350,7 @@ function toRow(email: Email) {
     attempt: email.attempt,
     due_at: email.dueAt,
     queue: email.queue,
+    pool: email.pool,
     opens: email.opens,
     machine_opens: email.machineOpens,
     clicks: email.clicks,

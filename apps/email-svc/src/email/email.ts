@@ -1,6 +1,23 @@
 import type { EmailState, Failure, Lane, Metadata } from '@signalbox/contracts';
 import { canMove, isWithProvider } from './email.state.ts';
 
+/** The IP pool that an email goes through. */
+export interface PoolUse {
+  /** By our name; null: SendGrid chooses. */
+  readonly pool: string | null;
+  /** At SendGrid. */
+  readonly name: string | null;
+  /** Who keeps the recipient's mailbox. */
+  readonly provider: string;
+  /** The pool that warms up and did not take it; null when it goes where it is meant to go. */
+  readonly insteadOf: {
+    readonly pool: string;
+    readonly why: 'pool_full' | 'provider_full' | 'critical';
+    /** What was full: so many a day, of the pool or of the provider in it. */
+    readonly cap: number | null;
+  } | null;
+}
+
 /** One email as the database has it; times are ISO 8601 UTC strings with milliseconds. */
 export interface Email {
   readonly id: string;
@@ -21,6 +38,7 @@ export interface Email {
   /** What emails have in common that can go through one call of the provider: a digest, and the key of their body. */
   readonly bodyKey: string;
   readonly unsubscribeGroup: number | null;
+  /** What its request says. */
   readonly ipPool: string | null;
   readonly correlationId: string | null;
   readonly metadata: Metadata;
@@ -42,6 +60,8 @@ export interface Email {
   readonly dueAt: string | null;
   /** The line it waits in: emails under the same quotas. A hint that dispatch corrects when quotas have changed. */
   readonly queue: string;
+  /** As its last attempt has it; null where the tenant has no pools. */
+  readonly pool: PoolUse | null;
   readonly opens: number;
   /** Fetched by the proxy of a mail client; nobody may have looked. */
   readonly machineOpens: number;
@@ -83,7 +103,16 @@ export interface Step {
 export type Facts = Partial<
   Pick<
     Email,
-    'providerSid' | 'error' | 'attempt' | 'dueAt' | 'queue' | 'opens' | 'machineOpens' | 'clicks' | 'templateData'
+    | 'providerSid'
+    | 'error'
+    | 'attempt'
+    | 'dueAt'
+    | 'queue'
+    | 'pool'
+    | 'opens'
+    | 'machineOpens'
+    | 'clicks'
+    | 'templateData'
   >
 >;
 

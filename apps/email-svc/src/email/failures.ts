@@ -68,6 +68,20 @@ export const failures = {
     title: "The day's cap is reached and the email would expire before the next day begins",
     remedy: 'Raise the cap (PUT /v1/quotas/…), or allow the email more time',
   },
+  warmupFull: {
+    code: 'warmup_full',
+    class: 'rate',
+    title: "The IP pool's warm-up has no room left today, and the email would expire before the next day begins",
+    remedy: 'Give the plan an overflowTo, raise the day (PUT /v1/warmup/:pool), or allow the email more time',
+    runbook: 'docs/runbooks/SignalboxEmailWarmupHolds.md',
+  },
+  poolUnknown: {
+    code: 'ip_pool_unknown',
+    class: 'configuration',
+    title: 'SendGrid has no IP pool of this name, and would take the email without ever sending it',
+    remedy: 'Create the pool, or correct the name in the tenant file; the email goes out by itself when it is there',
+    runbook: 'docs/runbooks/SignalboxEmailPoolUnknown.md',
+  },
   inDoubt: {
     code: 'in_doubt',
     class: 'unknown',

@@ -25,6 +25,7 @@ import { type Acceptance, Acceptor, type SendAsked } from '../acceptance/accepto
 import { cancelAll } from '../acceptance/cancel.ts';
 import { Doubts } from '../dispatch/doubts.ts';
 import { readAddress } from '../email/address.rules.ts';
+import { turnedAway } from '../metrics.ts';
 import { unfitting } from '../templates/templates.controller.ts';
 import { Templates } from '../templates/templates.ts';
 import { findStory, listEmails } from './email.queries.ts';
@@ -92,8 +93,10 @@ export class EmailController {
     refuseInvalidRecipient(request);
     this.#refuseUnfittingData(tenant.name, request);
     const command = { ...request, tenant: tenant.name };
-    const { emailId, state, result } = await this.#requests.add({ command, traceparent: currentTraceparent() });
-    if (result === 'conflict') throw keyConflict();
+    const acceptance = await this.#requests.add({ command, traceparent: currentTraceparent() });
+    if (acceptance.result === 'conflict') throw keyConflict();
+    if (acceptance.result === 'full') throw tooManyWait(tenant.name);
+    const { emailId, state, result } = acceptance;
     return { emailId, idempotencyKey: request.idempotencyKey, state, repeated: result === 'repeat' };
   }
 
@@ -202,6 +205,12 @@ function keyConflict(): ProblemException {
   return new ProblemException(422, 'Idempotency key reused', detail, {
     errors: [{ pointer: '#/idempotencyKey', detail: 'was used with a different request' }],
   });
+}
+
+function tooManyWait(tenant: string): ProblemException {
+  turnedAway.inc({ tenant });
+  const detail = 'As many of your emails wait to be sent as may; nothing was accepted, send it again later';
+  return new ProblemException(429, 'Too many emails waiting', detail, {}, { 'retry-after': '5' });
 }
 
 function notFound(): ProblemException {

@@ -55,6 +55,9 @@ const waiting = z
       'in_line',
       'quota',
       'daily_cap',
+      'warm_up',
+      'stream_throttled',
+      'stream_stopped',
       'account_paused',
       'credentials_refused',
       'answer',
@@ -75,14 +78,30 @@ const historyLine = z.object({
   detail: z.record(z.string(), z.unknown()),
 });
 
+const poolUse = z.object({
+  pool: z.string().nullable().meta({ description: "By the tenant file's name; null: SendGrid chooses" }),
+  name: z.string().nullable().meta({ description: "SendGrid's ip_pool_name" }),
+  provider: z.string().meta({ description: "Who keeps the recipient's mailbox" }),
+  insteadOf: z
+    .object({
+      pool: z.string(),
+      why: z.enum(['pool_full', 'provider_full', 'critical']),
+      cap: z.int().nullable().meta({ description: 'What was full on that day; 0 where the pool took nothing' }),
+    })
+    .nullable()
+    .meta({ description: 'The pool that warms up and did not take it, and why' }),
+});
+
 export const emailStory = emailSummary
   .extend({
     categories: z.array(z.string()),
     unsubscribeGroup: z.int().nullable(),
-    ipPool: z.string().nullable(),
+    ipPool: z.string().nullable().meta({ description: 'As the request says' }),
+    pool: poolUse.nullable().meta({ description: 'The IP pool of its last attempt; null where the tenant has none' }),
     attempts: z.array(attempt),
     nextAttemptAt: timestamp.nullable(),
     waiting: waiting.nullable().meta({ description: 'Why it has not moved on; null when nothing more is expected' }),
+    redactedAt: timestamp.nullable().meta({ description: 'When its content was taken out: retention, or an erasure' }),
     traceId: z.string(),
     history: z.array(historyLine).meta({ description: 'All that happened, oldest first' }),
   })

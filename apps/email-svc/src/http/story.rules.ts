@@ -41,12 +41,13 @@ export function tellStory(
   attempts: readonly Attempt[],
   lines: readonly StoredLine[],
   line: Line,
-): EmailStory {
+): Omit<EmailStory, 'redactedAt'> {
   return {
     ...summarise(email),
     categories: [...email.categories],
     unsubscribeGroup: email.unsubscribeGroup,
     ipPool: email.ipPool,
+    pool: email.pool,
     attempts: attempts.map(({ number, state, startedAt, finishedAt, providerSid, httpStatus, error }) => {
       return { number, state, startedAt, finishedAt, providerSid, httpStatus, error };
     }),

@@ -3,12 +3,16 @@ import {
   type Attempt,
   type Buckets,
   type Quotas,
-  quotasOfQueue,
+  type Quota,
   scopeKey,
-  takeSlots,
+  takeWay,
+  waysOfQueue,
 } from '@signalbox/outbound';
+import { streamQuota } from '../deliverability/stream-quota.rules.ts';
+import type { Stream } from '../deliverability/stream.state.ts';
 import type { Email } from '../email/email.ts';
 import { emailMachine } from '../email/email.state.ts';
+import { isOfWarmup } from '../warmup/pool.rules.ts';
 import type { Waiting } from './email.schemas.ts';
 
 /** What an email in line meets at this moment. */
@@ -19,6 +23,8 @@ export interface Line {
   readonly buckets: Buckets;
   /** Whether this replica holds the tenant's account; others learn by themselves, within a call or two. */
   readonly hold: AccountHold | null;
+  /** What deliverability says of the email's stream to its mailbox provider; undefined where nothing is known of it. */
+  readonly stream?: Stream | undefined;
 }
 
 /** Why an email has not moved on, and until when at the earliest; null when nothing more is expected. */
@@ -68,21 +74,23 @@ function forItsTime(email: Email, dueAt: string, last: Attempt | undefined): Wai
 }
 
 /** It is due: what holds its line up is asked for in the order in which a claim asks. */
-function inLine(email: Email, dueAt: string, last: Attempt | undefined, { now, quotas, buckets, hold }: Line): Waiting {
+function inLine(
+  email: Email,
+  dueAt: string,
+  last: Attempt | undefined,
+  { now, quotas, buckets, hold, stream }: Line,
+): Waiting {
   if (hold?.why === 'paused') {
     const summary = `SendGrid asked ${email.tenant}'s account to pause (429)`;
     return { reason: 'account_paused', summary, since: dueAt, until: iso(hold.untilMs), runbook: null };
   }
   if (hold) return refused(email, last, iso(hold.sinceMs), iso(hold.untilMs));
-  const leave = takeSlots(
-    new Map(buckets),
-    email.tenant,
-    quotasOfQueue(quotas, email.queue),
-    email.lane,
-    now.getTime(),
-  );
+  if (stream?.state === 'stopped' && isHeldBack(email, quotas)) return streamStopped(stream);
+  const leave = takeWay(new Map(buckets), email.tenant, waysOfQueue(quotas, email.queue), email.lane, now.getTime());
   if (!leave.ok) {
     const { quota, why, untilMs } = leave;
+    if (stream && quota.scope.kind === streamQuota.name) return streamThrottled(stream, iso(untilMs));
+    if (isOfWarmup(quota)) return warmingUp(quota, dueAt, iso(untilMs));
     const summary =
       why === 'cap'
         ? `the daily cap of ${scopeKey(quota.scope)} is reached`
@@ -100,6 +108,47 @@ function refused({ tenant }: Email, last: Attempt | undefined, since: string, un
   const what = last?.error?.title ?? "SendGrid refuses the tenant's key";
   const summary = `${what}; one email of ${tenant} tries again from time to time, the others are held`;
   return { reason: 'credentials_refused', summary, since, until, runbook: page('SignalboxEmailCredentialsRefused') };
+}
+
+function warmingUp({ scope, limits }: Quota, since: string, until: string): Waiting {
+  const [pool, provider] = scope.value.split('/');
+  const room = limits.dailyCap ? `its ${limits.dailyCap} emails of today` : 'none today, by its plan or an operator';
+  const summary = `the IP pool ${pool} warms up and takes ${room}${provider ? ` to ${provider}` : ''}; nothing takes the rest`;
+  return { reason: 'warm_up', summary, since, until, runbook: page('SignalboxEmailWarmupHolds') };
+}
+
+/** Whether its stream has a quota of deliverability, which no critical email falls under. */
+function isHeldBack(email: Email, quotas: Quotas): boolean {
+  return streamQuota.of(email).some((value) => quotas.has(scopeKey({ kind: streamQuota.name, value })));
+}
+
+function streamStopped(stream: Stream): Waiting {
+  const { by, why, since, until } = stream;
+  const summary =
+    stream.reason === 'operator'
+      ? `${nameOf(stream)} is stopped by ${by ?? 'an operator'}: ${why ?? ''}; it waits until that is lifted`
+      : `${nameOf(stream)} is stopped: ${tooMuch(stream)}; it waits until the rate is better, or the stop is lifted`;
+  return { reason: 'stream_stopped', summary, since, until, runbook: page('SignalboxEmailStreamStopped') };
+}
+
+function streamThrottled(stream: Stream, until: string): Waiting {
+  const summary = `${nameOf(stream)} goes slower: ${tooMuch(stream)}`;
+  return {
+    reason: 'stream_throttled',
+    summary,
+    since: stream.since,
+    until,
+    runbook: page('SignalboxEmailComplaints'),
+  };
+}
+
+function nameOf({ stream, provider }: Stream): string {
+  return `${stream} email to ${provider}`;
+}
+
+function tooMuch({ reason, rate, volume, threshold }: Stream): string {
+  const percent = (share: number) => `${Number((share * 100).toFixed(2))} %`;
+  return `${reason} were ${percent(rate)} of ${volume}, and ${percent(threshold)} is too much`;
 }
 
 const page = (alert: string) => `docs/runbooks/${alert}.md`;

@@ -113,40 +113,81 @@ export async function storeInbound(tx: Transaction, all: readonly Inbound[]): Pr
   return all.filter(({ received }) => fresh.has(received.inboundId));
 }
 
-/** Takes the content out of what is older; returns how many. */
+/** What a redaction leaves of an email: who wrote to whom, when, and what it answers. */
+const withoutContent = `'{"subject": null, "text": null, "html": null, "textBlob": null, "htmlBlob": null, "raw": null, "attachments": []}'`;
+
+/** Notes the blobs of the emails in `gone`, so that they are deleted once this is committed. */
+const noteBlobs = `
+  insert into blob_deletions (key, since)
+  select distinct k.key, now() from gone cross join lateral (
+    select a ->> 'blob' from jsonb_array_elements(gone.email -> 'attachments') as list (a)
+    union all values (gone.email ->> 'textBlob'), (gone.email ->> 'htmlBlob'), (gone.email #>> '{raw,blob}')) k (key)
+  where k.key is not null
+  on conflict do nothing`;
+
+/** Takes the content out of what is older, attachments included; returns how many. */
 export async function redactInbound(tx: Transaction, tenant: string, before: Date, limit: number): Promise<number> {
   const { affected } = await run(
     tx,
-    `update inbound_emails set redacted_at = now(),
-       email = email || '{"subject": null, "text": null, "html": null, "textBlob": null, "htmlBlob": null, "raw": null, "attachments": []}'
-     where id in (select id from inbound_emails where tenant = $1 and received_at < $2 and redacted_at is null
-                  order by received_at limit $3 for update skip locked)`,
+    `with gone as materialized (
+       select id, email from inbound_emails where tenant = $1 and received_at < $2 and redacted_at is null
+       order by received_at limit $3 for update skip locked),
+     blobs as (${noteBlobs})
+     update inbound_emails i set redacted_at = now(), email = i.email || ${withoutContent} from gone where i.id = gone.id`,
     [tenant, before, limit],
   );
   return affected;
 }
 
+/** Takes a person out of what they wrote; returns how many, up to `limit`. */
+export async function eraseInbound(
+  tx: Transaction,
+  { tenant, address }: { readonly tenant: string; readonly address: string },
+  erasure: string,
+  limit: number,
+): Promise<number> {
+  return eraseFound(
+    tx,
+    `id in (
+       select id from inbound_emails where tenant = $2 and sender = $3
+       union select id from inbound_emails where tenant = $2 and lower(left(email ->> 'envelopeFrom', 320)) = $3 limit $4)`,
+    [`erased:${erasure}`, tenant, address, limit],
+  );
+}
+
+/** Takes out of answers to these emails what is in them, whoever wrote them: a report of a bounce names its recipient. */
+export async function eraseReplies(tx: Transaction, emailIds: readonly string[], erasure: string): Promise<number> {
+  return eraseFound(tx, `in_reply_to = any($2) and sender <> $1`, [`erased:${erasure}`, emailIds]);
+}
+
+/** @param values the first is what stands in the place of the address */
+async function eraseFound(tx: Transaction, condition: string, values: readonly unknown[]): Promise<number> {
+  const { affected } = await run(
+    tx,
+    `with gone as materialized (select id, email from inbound_emails where ${condition} order by id for update),
+     blobs as (${noteBlobs})
+     update inbound_emails i
+     set redacted_at = now(), sender = $1,
+       email = i.email || ${withoutContent}
+         || jsonb_build_object('from', $1::text, 'fromName', null, 'envelopeFrom', '', 'messageId', null, 'dkim', '[]'::jsonb)
+         || case when jsonb_typeof(i.email -> 'inReplyTo') = 'object'
+              then jsonb_build_object('inReplyTo', i.email -> 'inReplyTo' || '{"metadata": {}}') else '{}' end
+     from gone where i.id = gone.id`,
+    values,
+  );
+  return affected;
+}
+
+/** Deletes what is older, with the attachments of what was not redacted before. */
 export async function deleteInbound(tx: Transaction, tenant: string, before: Date, limit: number): Promise<number> {
   const { affected } = await run(
     tx,
-    `delete from inbound_emails
-     where id in (select id from inbound_emails where tenant = $1 and received_at < $2
-                  order by received_at limit $3 for update skip locked)`,
+    `with gone as materialized (
+       select id, email from inbound_emails where tenant = $1 and received_at < $2
+       order by received_at limit $3 for update skip locked),
+     blobs as (${noteBlobs})
+     delete from inbound_emails i using gone where i.id = gone.id`,
     [tenant, before, limit],
   );
   return affected;
-}
-
-export async function tenantsOfInbound(tx: Transaction): Promise<string[]> {
-  // Hops from one tenant to the next in the index, and does not read what is between.
-  const { rows } = await run<{ tenant: string }>(
-    tx,
-    `with recursive t as (
-       (select tenant from inbound_emails order by tenant limit 1)
-       union all
-       select (select i.tenant from inbound_emails i where i.tenant > t.tenant order by i.tenant limit 1)
-       from t where t.tenant is not null)
-     select tenant from t where tenant is not null`,
-  );
-  return rows.map(({ tenant }) => tenant);
 }

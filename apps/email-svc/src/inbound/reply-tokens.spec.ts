@@ -3,7 +3,7 @@ import { tenant } from '../../test/builders.ts';
 import { ReplyTokens } from './reply-tokens.ts';
 
 const id = '019a0000-0000-7000-8000-000000000001';
-const tokens = new ReplyTokens({ REPLY_KEY: 'a key of sixteen characters' });
+const tokens = new ReplyTokens({ REPLY_KEY: ['a key of sixteen characters'] });
 const demo = {
   ...tenant,
   sendgrid: { ...tenant.sendgrid, inboundParse: { replyAddress: 'reply@parse.example.net' } },
@@ -37,7 +37,7 @@ describe('a reply address', () => {
 
   it('is none of another tenant, and none by another key', () => {
     expect(tokens.emailOf({ ...demo, name: 'other' }, address)).toBeUndefined();
-    expect(new ReplyTokens({ REPLY_KEY: 'another key of sixteen' }).emailOf(demo, address)).toBeUndefined();
+    expect(new ReplyTokens({ REPLY_KEY: ['another key of sixteen'] }).emailOf(demo, address)).toBeUndefined();
   });
 
   it('is not made without a key, or without an address of the tenant', () => {

@@ -17,17 +17,18 @@ const tokenForm = new RegExp(`^([^@]+)\\+([0-9a-v]{${tokenLength}})@(.+)$`);
  */
 @Injectable()
 export class ReplyTokens {
-  readonly #key: string | undefined;
+  readonly #keys: readonly string[];
 
   constructor(@Inject(CONFIG) config: Pick<EmailConfig, 'REPLY_KEY'>) {
-    this.#key = config.REPLY_KEY;
+    this.#keys = config.REPLY_KEY ?? [];
   }
 
   /** Undefined where the tenant has no reply address, or no key is configured. */
   addressOf(tenant: Pick<Tenant, 'name' | 'sendgrid'>, emailId: string): string | undefined {
     const [local, domain] = tenant.sendgrid?.inboundParse?.replyAddress?.split('@') ?? [];
-    if (local === undefined || domain === undefined || this.#key === undefined) return undefined;
-    const bytes = Buffer.concat([bytesOf(emailId), this.#proof(tenant.name, emailId, this.#key)]);
+    const [key] = this.#keys;
+    if (local === undefined || domain === undefined || key === undefined) return undefined;
+    const bytes = Buffer.concat([bytesOf(emailId), proof(tenant.name, emailId, key)]);
     return `${local}+${toBase32(bytes)}@${domain}`;
   }
 
@@ -36,14 +37,15 @@ export class ReplyTokens {
     const [, local, token, domain] = tokenForm.exec(address.trim().toLowerCase()) ?? [];
     if (token === undefined || `${local}@${domain}` !== tenant.sendgrid?.inboundParse?.replyAddress) return undefined;
     const bytes = fromBase32(token);
-    if (!bytes || this.#key === undefined) return undefined;
+    if (!bytes) return undefined;
     const id = idOf(bytes.subarray(0, 16));
-    return timingSafeEqual(bytes.subarray(16), this.#proof(tenant.name, id, this.#key)) ? id : undefined;
+    const isOurs = (key: string) => timingSafeEqual(bytes.subarray(16), proof(tenant.name, id, key));
+    return this.#keys.some(isOurs) ? id : undefined;
   }
+}
 
-  #proof(tenant: string, emailId: string, key: string): Buffer {
-    return createHmac('sha256', key).update(`reply ${tenant} ${emailId}`).digest().subarray(0, 12);
-  }
+function proof(tenant: string, emailId: string, key: string): Buffer {
+  return createHmac('sha256', key).update(`reply ${tenant} ${emailId}`).digest().subarray(0, 12);
 }
 
 const bytesOf = (id: string) => Buffer.from(id.replaceAll('-', ''), 'hex');

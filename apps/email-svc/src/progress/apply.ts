@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import { failpoints, onCommit, type OutgoingEvent, type Transaction } from '@signalbox/persistence';
+import { deltasOf } from '../deliverability/count.rules.ts';
+import { deltasWrite } from '../deliverability/count.store.ts';
 import { toEngagement } from '../email/email.events.ts';
 import { type Email, remark, type Remark, type Step, unchanged } from '../email/email.ts';
 import { idsOfProviderKeys, learnSmtpIds, lock, type ProviderKey, providerKey, save } from '../email/email.store.ts';
 import { keysOf, knownEvents } from '../email/history.store.ts';
 import { callbackOutcomes, countSteps, countSuppressions, doubleSends, engagements } from '../metrics.ts';
+import { isErased } from '../retention/retention.rules.ts';
 import { provedByEvent } from '../suppression/proof.rules.ts';
 import { applyRequests } from '../suppression/suppression.store.ts';
 import {
@@ -39,8 +42,9 @@ export async function applyEvents(
   callbacks: readonly Callback[],
 ): Promise<{ strays: Callback[]; matched: Callback[] }> {
   const { matched, strays } = await lockEmails(tx, callbacks);
-  const { applied, steps, told } = applyInOrder(matched, await repeatsAmong(tx, matched), new Date());
-  await save(tx, steps, [], told);
+  const now = new Date();
+  const { applied, steps, told } = applyInOrder(matched, await repeatsAmong(tx, matched), now);
+  await save(tx, steps, [deltasWrite(deltasOf(steps, now))], told);
   await learnSmtpIds(tx, matched.flatMap(unexpectedSmtpId));
   // A repeat proves nothing new, and what proves something need not be about an email of ours.
   const proofs = [
@@ -166,7 +170,11 @@ function count({ outcome, step, email, callback: { data } }: Applied): void {
   if (sid !== null && email.providerSid !== null && step.email.providerSid !== sid) doubleSends.inc();
 }
 
-function toRemark({ callback: { data }, eventId }: Matched, outcome: EventOutcome, change: Remark['change']): Remark {
+function toRemark(
+  { callback: { data }, email, eventId }: Matched,
+  outcome: EventOutcome,
+  change: Remark['change'],
+): Remark {
   const { reason, response, type, url } = data.params;
   return {
     at: data.receivedAt,
@@ -179,7 +187,8 @@ function toRemark({ callback: { data }, eventId }: Matched, outcome: EventOutcom
       providerTime: data.providerTime,
       providerSid: data.resourceSid,
       ...(data.errorCode !== null && { errorCode: data.errorCode }),
-      ...defined({ reason, response, type, url }),
+      // What servers say quotes the address, which an erasure has taken out.
+      ...defined(isErased(email) ? { type } : { reason, response, type, url }),
     },
     change,
   };

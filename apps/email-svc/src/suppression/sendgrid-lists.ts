@@ -10,6 +10,9 @@ const lists = [
   ['unsubscribes', 'unsubscribe'],
 ] as const satisfies readonly (readonly [string, SuppressionReason])[];
 
+/** Members of all unsubscribe groups that are read: they come in one answer, which has no pages. Source: SendGrid, "Suppressions". */
+const maxMembers = 300_000;
+
 /** SendGrid's own limit. */
 const pageSize = 500;
 
@@ -24,7 +27,7 @@ export async function* readLists(
   client: Pick<SendgridClient, 'call'>,
   tenant: string,
   since: number,
-): AsyncGenerator<SuppressionRequest[]> {
+): AsyncGenerator<SuppressionRequest[] | 'too many members'> {
   const said = (
     email: string,
     scope: string,
@@ -49,6 +52,11 @@ export async function* readLists(
       if (page.length < pageSize) break;
     }
   }
+  const groups = await client.call<{ unsubscribes?: number }[]>({ method: 'GET', path: '/v3/asm/groups' });
+  if (groups.reduce((sum, { unsubscribes = 0 }) => sum + unsubscribes, 0) > maxMembers) {
+    yield 'too many members';
+    return;
+  }
   const members = await client.call<{ email: string; group_id: number; created_at: number }[]>({
     method: 'GET',
     path: '/v3/asm/suppressions',
@@ -58,6 +66,22 @@ export async function* readLists(
   );
 }
 
+/** In an order in which each part is told by a few calls: opt-outs of one list together, lifts one by one. */
+export function partsOf(changes: readonly Suppression[]): (readonly Suppression[])[] {
+  const additions = new Map<string, Suppression[]>();
+  for (const change of changes.filter(({ state }) => state === 'opted_out')) {
+    const path = listOf(change);
+    additions.set(path, [...(additions.get(path) ?? []), change]);
+  }
+  const lifts = changes.filter(({ state }) => state === 'opted_in').map((change) => [change]);
+  return [...additions.values(), ...lifts];
+}
+
+function listOf({ scope }: Pick<Suppression, 'scope'>): string {
+  const group = groupOf(scope);
+  return group === undefined ? '/v3/asm/suppressions/global' : `/v3/asm/groups/${group}/suppressions`;
+}
+
 /**
  * Tells SendGrid of changes of one tenant's list, so that it drops, or lets pass, what we do. Telling twice does no harm.
  * @throws SendgridApiError, SendgridTransportError
@@ -65,15 +89,14 @@ export async function* readLists(
 export async function tell(client: Pick<SendgridClient, 'call'>, changes: readonly Suppression[]): Promise<void> {
   const additions = new Map<string, string[]>();
   for (const { scope, state, recipient } of changes) {
-    const group = groupOf(scope);
-    const path = group === undefined ? '/v3/asm/suppressions/global' : `/v3/asm/groups/${group}/suppressions`;
+    const path = listOf({ scope });
     if (state === 'opted_out') {
       additions.set(path, [...(additions.get(path) ?? []), recipient]);
       continue;
     }
     const email = encodeURIComponent(recipient);
     await remove(client, `${path}/${email}`);
-    if (group !== undefined) continue;
+    if (groupOf(scope) !== undefined) continue;
     for (const list of ['bounces', 'invalid_emails', 'spam_reports']) {
       await remove(client, `/v3/suppression/${list}/${email}`);
     }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { Periodic, TRANSACT } from '@signalbox/domain-service';
 import { run, type Transact, type Transaction } from '@signalbox/persistence';
@@ -7,9 +8,9 @@ import type { Logger } from '@signalbox/telemetry';
 import { type Tenant, TenantDirectory } from '@signalbox/tenants';
 import { CONFIG, type EmailConfig } from '../config.ts';
 import { countSuppressions, suppressionsUntold, suppressionSyncs } from '../metrics.ts';
-import { readLists, tell } from './sendgrid-lists.ts';
+import { partsOf, readLists, tell } from './sendgrid-lists.ts';
 import type { Suppression, SuppressionRequest } from './suppression.rules.ts';
-import { applyRequests, countUntold, markTold, untold } from './suppression.store.ts';
+import { applyRequests, countUntold, endTellingTurn, markTold, takeTellingTurn, untold } from './suppression.store.ts';
 
 /** Rows of one transaction. */
 const chunk = 1_000;
@@ -20,6 +21,9 @@ const overlapSeconds = 600;
 /** Changes of one tenant that are told in one pass. */
 const perPass = 200;
 
+/** Calls that one part of what is told takes at the most, and one more: so long a turn lasts. */
+const longestPart = 5;
+
 /** Keeps our suppression list and SendGrid's alike: reads its lists, and tells it what was decided here. */
 @Injectable()
 export class SuppressionSync {
@@ -28,6 +32,8 @@ export class SuppressionSync {
   readonly #config: EmailConfig;
   readonly #log: Logger;
   readonly #works: readonly Periodic[];
+  /** This process, among those that tell. */
+  readonly #holder = randomUUID();
 
   constructor(
     @Inject(TRANSACT) transact: Transact,
@@ -41,7 +47,7 @@ export class SuppressionSync {
     this.#log = log;
     this.#works = [
       new Periodic("SendGrid's suppression lists", config.SUPPRESSION_SYNC_MS, log, () => this.#readAll()),
-      new Periodic('suppressions to tell SendGrid', config.SUPPRESSION_PUSH_MS, log, () => this.#tellAll()),
+      new Periodic('suppressions to tell SendGrid', config.SUPPRESSION_PUSH_MS, log, () => this.tellAll()),
     ];
   }
 
@@ -59,7 +65,13 @@ export class SuppressionSync {
    */
   async read(tenant: Tenant, since: number): Promise<number> {
     let added = 0;
-    for await (const requests of readLists(this.#client(tenant), tenant.name, since)) {
+    const lists = readLists(this.#client(tenant), tenant.name, since);
+    for await (const requests of lists) {
+      if (requests === 'too many members') {
+        // Whoever leaves a group from now on is told by its event.
+        this.#log.warn({ tenant: tenant.name }, 'the members of its groups are too many to be read');
+        continue;
+      }
       for (let from = 0; from < requests.length; from += chunk) {
         const part = requests.slice(from, from + chunk);
         const changes = await this.#transact((tx) => applyRequests(tx, part));
@@ -74,6 +86,7 @@ export class SuppressionSync {
   async listed(tenant: Tenant, limit: number): Promise<SuppressionRequest[] | undefined> {
     const found: SuppressionRequest[] = [];
     for await (const requests of readLists(this.#client(tenant), tenant.name, 0)) {
+      if (requests === 'too many members') return undefined;
       for (const request of requests) found.push(request);
       if (found.length > limit) return undefined;
     }
@@ -100,27 +113,50 @@ export class SuppressionSync {
     return false;
   }
 
-  async #tellAll(): Promise<boolean> {
+  /** Tells SendGrid what it has not been told; true when there is more to be told at once. */
+  async tellAll(): Promise<boolean> {
     const tenants = this.#tenants.all.filter(({ sendgrid }) => sendgrid?.apiKey);
     const names = tenants.map(({ name }) => name);
-    const { changes, waiting } = await this.#transact(async (tx) => ({
-      changes: await untold(tx, names, perPass),
+    const { first, waiting } = await this.#transact(async (tx) => ({
+      first: await untold(tx, names, 1),
       waiting: await countUntold(tx, names),
     }));
     suppressionsUntold.set(waiting);
-    let failed = false;
-    for (const tenant of tenants) {
-      const ofTenant = changes.filter((change) => change.tenant === tenant.name);
-      if (ofTenant.length > 0 && !(await this.#tell(tenant, ofTenant))) failed = true;
+    const withChanges = new Set(first.map(({ tenant }) => tenant));
+    let more = false;
+    for (const tenant of tenants.filter(({ name }) => withChanges.has(name))) {
+      more = (await this.#tellInTurn(tenant)) || more;
     }
-    return !failed && changes.length >= perPass;
+    return more;
   }
 
-  /** Tells them together, and one by one where SendGrid refuses one of them; false when it could not be told at all. */
-  async #tell(tenant: Tenant, changes: readonly Suppression[]): Promise<boolean> {
+  /**
+   * Tells the changes of one tenant, if no other replica is at it: of two that told an opt-out and its end at once, the earlier
+   * one might reach SendGrid last. True when there is more to be told at once.
+   */
+  async #tellInTurn(tenant: Tenant): Promise<boolean> {
+    const turn = { tenant: tenant.name, holder: this.#holder, leaseMs: longestPart * this.#config.PROVIDER_TIMEOUT_MS };
+    const changes = await this.#transact(async (tx) =>
+      (await takeTellingTurn(tx, turn)) ? untold(tx, [tenant.name], perPass) : [],
+    );
+    const parts = partsOf(changes);
+    for (let part = parts.shift(); part; part = parts.shift()) {
+      if (!(await this.#transact((tx) => takeTellingTurn(tx, turn)))) return false;
+      const result = await this.#tell(tenant, part);
+      if (result === 'failed') break;
+      // One of them is at fault: which one, is found out by telling each alone.
+      if (result === 'refused' && part.length > 1) parts.unshift(...part.map((change) => [change]));
+      else await this.#transact((tx) => markTold(tx, part));
+    }
+    await this.#transact((tx) => endTellingTurn(tx, turn));
+    return parts.length === 0 && changes.length >= perPass;
+  }
+
+  async #tell(tenant: Tenant, changes: readonly Suppression[]): Promise<'told' | 'refused' | 'failed'> {
     try {
       await tell(this.#client(tenant), changes);
       suppressionSyncs.inc({ direction: 'tell', result: 'ok' });
+      return 'told';
     } catch (error) {
       if (!isRefusal(error)) {
         suppressionSyncs.inc({ direction: 'tell', result: 'failed' });
@@ -128,12 +164,9 @@ export class SuppressionSync {
           { err: error, tenant: tenant.name, changes: changes.length },
           'SendGrid could not be told of suppressions',
         );
-        return false;
+        return 'failed';
       }
-      if (changes.length > 1) {
-        for (const change of changes) if (!(await this.#tell(tenant, [change]))) return false;
-        return true;
-      }
+      if (changes.length > 1) return 'refused';
       // An address or a group that SendGrid does not take will not be taken next time either; ours holds without it.
       suppressionSyncs.inc({ direction: 'tell', result: 'refused' });
       const { scope, state } = changes[0] as Suppression;
@@ -141,9 +174,8 @@ export class SuppressionSync {
         { err: error, tenant: tenant.name, scope, state },
         'SendGrid refuses a change of the suppression list',
       );
+      return 'refused';
     }
-    await this.#transact((tx) => markTold(tx, changes));
-    return true;
   }
 
   #client(tenant: Tenant) {

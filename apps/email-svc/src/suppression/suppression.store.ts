@@ -120,6 +120,33 @@ export async function markTold(tx: Transaction, told: readonly Suppression[]): P
   );
 }
 
+/** Who tells SendGrid of a tenant's changes, and for how long nobody else does. */
+export interface TellingTurn {
+  readonly tenant: string;
+  readonly holder: string;
+  readonly leaseMs: number;
+}
+
+/** Begins or prolongs a turn; false while it is another's. */
+export async function takeTellingTurn(tx: Transaction, { tenant, holder, leaseMs }: TellingTurn): Promise<boolean> {
+  const { affected } = await run(
+    tx,
+    `insert into suppression_syncs as s (tenant, next_at, since, telling_by, telling_until)
+     values ($1, now(), 0, $2, now() + $3 * interval '1 millisecond')
+     on conflict (tenant) do update set telling_by = excluded.telling_by, telling_until = excluded.telling_until
+     where s.telling_by = $2 or s.telling_until <= now()`,
+    [tenant, holder, leaseMs],
+  );
+  return affected > 0;
+}
+
+export async function endTellingTurn(tx: Transaction, { tenant, holder }: TellingTurn): Promise<void> {
+  await run(tx, 'update suppression_syncs set telling_until = now() where tenant = $1 and telling_by = $2', [
+    tenant,
+    holder,
+  ]);
+}
+
 /** Makes a row for everyone who may be opted out for the first time, so that there is something to lock. */
 async function reserve(tx: Transaction, requests: readonly SuppressionRequest[]): Promise<void> {
   const optOuts = requests.filter(({ state }) => state === 'opted_out');
@@ -178,6 +205,41 @@ async function record(tx: Transaction, changes: readonly Suppression[]): Promise
     at: 'timestamptz',
   });
   await run(tx, `insert into suppression_changes (${rows.names}) select * from ${rows.as('n')}`, rows.parameters);
+}
+
+/**
+ * Leaves of a recipient's suppressions where they stand, and of their history the last change. What was told of it is told again
+ * without the details, under the same key, id and sequence: readers have it already, and compaction drops the first. Returns
+ * whether an opt-out stands.
+ */
+export async function stripSuppressions(tx: Transaction, tenant: string, recipient: string): Promise<boolean> {
+  const { rows } = await run<SuppressionRow & { had_details: boolean }>(
+    tx,
+    `with locked as materialized (
+       select *, source is not null as had_details from suppressions where tenant = $1 and recipient = $2
+       order by tenant, recipient, scope for update)
+     update suppressions s set source = null from locked l
+     where s.tenant = l.tenant and s.recipient = l.recipient and s.scope = l.scope
+     returning s.*, l.had_details`,
+    [tenant, recipient],
+  );
+  await run(
+    tx,
+    `delete from suppression_changes c using suppressions s
+     where c.tenant = $1 and c.recipient = $2 and s.tenant = c.tenant and s.recipient = c.recipient
+       and s.scope = c.scope and c.sequence < s.sequence`,
+    [tenant, recipient],
+  );
+  await run(tx, 'update suppression_changes set source = null where tenant = $1 and recipient = $2', [
+    tenant,
+    recipient,
+  ]);
+  const standing = rows.filter(({ sequence, had_details }) => sequence > 0 && had_details);
+  await outbox.append(
+    tx,
+    standing.map(({ had_details: _, ...row }) => toSuppressionEvent(toSuppression(row))),
+  );
+  return rows.some(({ state }) => state === 'opted_out');
 }
 
 export function toSuppression({ changed_at, ...row }: SuppressionRow): Suppression {

@@ -7,26 +7,29 @@ import type { Email } from '../email/email.ts';
 @Injectable()
 export class UnsubscribeLinks {
   readonly #base: string | undefined;
-  readonly #key: string;
+  readonly #keys: readonly string[];
 
   constructor(@Inject(CONFIG) config: Pick<EmailConfig, 'UNSUBSCRIBE_BASE_URL' | 'UNSUBSCRIBE_KEY'>) {
     this.#base = config.UNSUBSCRIBE_BASE_URL?.replace(/\/+$/, '');
-    this.#key = config.UNSUBSCRIBE_KEY ?? '';
+    this.#keys = config.UNSUBSCRIBE_KEY ?? [];
   }
 
   /** Undefined where no base URL is configured. */
   urlOf({ id }: Pick<Email, 'id'>): string | undefined {
-    return this.#base === undefined ? undefined : `${this.#base}/unsubscribe/${id}.${this.#sign(id)}`;
+    const [key] = this.#keys;
+    if (this.#base === undefined || key === undefined) return undefined;
+    return `${this.#base}/unsubscribe/${id}.${sign(id, key)}`;
   }
 
   /** The id of the email a link was made for; undefined for one that is not ours. */
   emailOf(token: string): string | undefined {
     const [, id, signature] = /^([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})\.([\w-]{43})$/.exec(token) ?? [];
     if (id === undefined || signature === undefined || this.#base === undefined) return undefined;
-    return timingSafeEqual(Buffer.from(signature), Buffer.from(this.#sign(id))) ? id : undefined;
+    const isOurs = (key: string) => timingSafeEqual(Buffer.from(signature), Buffer.from(sign(id, key)));
+    return this.#keys.some(isOurs) ? id : undefined;
   }
+}
 
-  #sign(id: string): string {
-    return createHmac('sha256', this.#key).update(`unsubscribe ${id}`).digest('base64url');
-  }
+function sign(id: string, key: string): string {
+  return createHmac('sha256', key).update(`unsubscribe ${id}`).digest('base64url');
 }

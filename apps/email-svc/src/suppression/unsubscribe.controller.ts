@@ -33,9 +33,7 @@ export class UnsubscribeController implements OnModuleInit {
   onModuleInit(): void {
     const server = this.#http.httpAdapter.getInstance<FastifyInstance>();
     for (const type of ['application/x-www-form-urlencoded', 'multipart/form-data']) {
-      server.addContentTypeParser(type, { parseAs: 'string', bodyLimit: 10_000 }, (_request, _body, done) =>
-        done(null),
-      );
+      server.addContentTypeParser(type, { parseAs: 'string' }, (_request, _body, done) => done(null));
     }
   }
 

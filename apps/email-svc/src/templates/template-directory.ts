@@ -1,5 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { findTenantFiles } from '@signalbox/tenants';
 import { parse } from 'yaml';
 import { readTemplate, type Template } from './template.rules.ts';
 
@@ -21,7 +21,7 @@ export class TemplateDirectoryError extends Error {
 export type TemplateFiles = ReadonlyMap<string, ReadonlyMap<string, Template>>;
 
 /**
- * Reads `<tenant>/<name>.yaml`; other files are left alone.
+ * Reads `<tenant>/<name>.yaml` and `<tenant>.<name>.yaml`; other files are left alone.
  * @throws TemplateDirectoryError
  */
 export async function readTemplateDirectory(
@@ -30,24 +30,20 @@ export async function readTemplateDirectory(
 ): Promise<TemplateFiles> {
   const faults: string[] = [];
   const byTenant = new Map<string, Map<string, Template>>();
-  const entries = await readdir(directory, { withFileTypes: true }).catch((error: Error) => {
+  const files = await findTenantFiles(directory, ['yaml', 'yml']).catch((error: Error) => {
     throw new TemplateDirectoryError(directory, [`cannot be read: ${error.message}`]);
   });
-  for (const { name: tenant } of entries.filter((entry) => entry.isDirectory())) {
-    if (!isTenant(tenant)) faults.push(`${tenant}: there is no such tenant`);
-    const templates = new Map<string, Template>();
-    for (const file of (await readdir(join(directory, tenant))).sort()) {
-      const [, name] = /^(.+)\.ya?ml$/.exec(file) ?? [];
-      if (name === undefined) continue;
-      if (!/^[a-z0-9][a-z0-9-]{0,63}$/.test(name)) {
-        faults.push(`${tenant}/${file}: the name must be lower-case letters, digits and hyphens`);
-        continue;
-      }
-      const read = await readFileAt(join(directory, tenant, file), name);
-      if ('template' in read) templates.set(name, read.template);
-      else faults.push(...read.faults.map((fault) => `${tenant}/${file}: ${fault}`));
+  for (const { tenant, name, shown, path } of files) {
+    if (!isTenant(tenant)) faults.push(`${shown}: there is no tenant ${tenant}`);
+    if (!/^[a-z0-9][a-z0-9-]{0,63}$/.test(name)) {
+      faults.push(`${shown}: the name must be lower-case letters, digits and hyphens`);
+      continue;
     }
-    byTenant.set(tenant, templates);
+    const templates = byTenant.get(tenant) ?? new Map<string, Template>();
+    if (templates.has(name)) faults.push(`${shown}: there is another file of this tenant and name`);
+    const read = await readFileAt(path, name);
+    if ('template' in read) byTenant.set(tenant, templates.set(name, read.template));
+    else faults.push(...read.faults.map((fault) => `${shown}: ${fault}`));
   }
   if (faults.length > 0) throw new TemplateDirectoryError(directory, faults);
   return byTenant;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Batch } from '@signalbox/kafka';
 import type { TenantDirectory } from '@signalbox/tenants';
 import { eventually } from '@signalbox/testing';
-import { acceptorConfig, command, noQuotas, now, tenant } from '../../test/builders.ts';
+import { acceptorConfig, command, noQuotas, now, silent, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents } from '../../test/database.ts';
 import { AcceptanceHandler } from './acceptance.handler.ts';
 import { type Accepted, Acceptor, type SendAsked } from './acceptor.ts';
@@ -10,7 +10,7 @@ import { cancelAll } from './cancel.ts';
 import type { CancelCommand } from '@signalbox/contracts';
 
 const directory = { byName: (name: string) => (name === 'demo' ? tenant : undefined) } as TenantDirectory;
-const acceptor = new Acceptor(directory, noQuotas, null, acceptorConfig);
+const acceptor = new Acceptor(directory, noQuotas, null, acceptorConfig, silent);
 
 const ask = (changes: Parameters<typeof command>[0] = {}): SendAsked => ({
   command: command(changes),
@@ -83,6 +83,7 @@ describe('acceptance', () => {
         noQuotas,
         null,
         acceptorConfig,
+        silent,
       );
     const many = (count: number, changes: Parameters<typeof command>[0] = {}) =>
       Array.from({ length: count }, (_, index) => ask({ idempotencyKey: `${changes.lane}-${index}`, ...changes }));
@@ -136,6 +137,7 @@ describe('acceptance', () => {
       noQuotas,
       null,
       acceptorConfig,
+      silent,
     );
     const results = await database.transact((tx) => both.accept(tx, [ask(), ask({ tenant: 'other' })]));
     expect(results.map(({ result }) => result)).toEqual(['new', 'new']);

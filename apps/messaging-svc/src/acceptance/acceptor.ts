@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { MessageState, SendCommand } from '@signalbox/contracts';
 import { requestDigest } from '@signalbox/domain-service';
-import { QuotaBook, queueOf } from '@signalbox/outbound';
+import { QuotaBook, queueOf, WaitingLimit } from '@signalbox/outbound';
 import { onCommit, type Transaction } from '@signalbox/persistence';
+import { LOGGER } from '@signalbox/service';
+import type { Logger } from '@signalbox/telemetry';
 import { TenantDirectory } from '@signalbox/tenants';
 import { toE164 } from '@signalbox/twilio';
 import { v7 as uuidv7 } from 'uuid';
@@ -20,7 +22,6 @@ import { suppressed } from '../suppression/suppression.rules.ts';
 import { suppressedAmong } from '../suppression/suppression.store.ts';
 import { accept, type AcceptanceContext } from './accept.rules.ts';
 import { fromKnownSenders } from './known-sender.ts';
-import { WaitingLimit } from './waiting-limit.ts';
 
 export interface SendAsked {
   readonly command: SendCommand;
@@ -62,11 +63,17 @@ export class Acceptor {
     @Inject(QuotaBook) quotas: QuotaBook,
     @Inject(PRICES) prices: PriceTable | null,
     @Inject(CONFIG) config: Pick<MessagingConfig, 'MEDIA_ALLOW_PRIVATE' | 'MAX_WAITING'>,
+    @Inject(LOGGER) log: Logger,
   ) {
     this.#tenants = tenants;
     this.#quotas = quotas;
     this.#content = { prices, allowPrivateMedia: config.MEDIA_ALLOW_PRIVATE };
-    this.#limit = new WaitingLimit(tenants, config.MAX_WAITING);
+    this.#limit = new WaitingLimit({
+      table: 'messages',
+      mostOf: (tenant) => tenants.byName(tenant)?.quotas?.maxWaiting,
+      usual: config.MAX_WAITING,
+      log,
+    });
   }
 
   knows(tenant: string): boolean {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { isAlone } from '@signalbox/domain-service';
 import { run } from '@signalbox/persistence';
 import { type Accepted, Acceptor } from '../acceptance/acceptor.ts';
-import { acceptorConfig, command, directory, noQuotas } from '../../test/builders.ts';
+import { acceptorConfig, command, directory, noQuotas, silent } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, queueMessages } from '../../test/database.ts';
 import { liftBlock } from './block.store.ts';
 import { followBlocks } from './blocked-queue.ts';
@@ -91,7 +91,7 @@ describe('a failure rate', () => {
 });
 
 describe('SMS pumping', () => {
-  const acceptor = new Acceptor(directory, noQuotas, null, acceptorConfig);
+  const acceptor = new Acceptor(directory, noQuotas, null, acceptorConfig, silent);
   let keys = 0;
   const accept = async (to: string, lane: 'bulk' | 'transactional' = 'bulk') => {
     const idempotencyKey = `pumped-${++keys}`;

@@ -136,6 +136,24 @@ describe('DeliveryHandler', () => {
     expect(await row()).toMatchObject({ state: 'delivered' });
   });
 
+  it('finds it by tenant and the provider’s id: another tenant that names the id stands in nobody’s way', async () => {
+    const [theirs] = await queueMessages(database, 1, () => ({ tenant: 'other' }));
+    await database.dataSource.query(`update messages set state = 'submitting', sequence = 3`);
+    await database.dataSource.query(`
+      insert into attempts (message_id, number, state, started_at, lease_until, worker)
+      select id, 1, 'calling', now(), now() + interval '1 minute', 'spec' from messages`);
+    await apply(callback(theirs ?? null, 'sent', { tenant: 'other' }));
+    await apply(callback(message, 'sent'));
+    await apply(callback(null, 'delivered'));
+    const states = await database.dataSource.query<object[]>(
+      'select tenant, state, provider_sid from messages order by tenant',
+    );
+    expect(states).toEqual([
+      { tenant: 'demo', state: 'delivered', provider_sid: sid(1) },
+      { tenant: 'other', state: 'sent', provider_sid: sid(1) },
+    ]);
+  });
+
   it.each([
     ['of another tenant', { tenant: 'other' }],
     ['of a message we never had', { correlationId: '019a0000-0000-7000-8000-00000000dead' }],

@@ -3,8 +3,8 @@ import { type EventOf, topics } from '@signalbox/contracts';
 import { type Batch, OnBatch } from '@signalbox/kafka';
 import { failpoints, onCommit, type Transaction } from '@signalbox/persistence';
 import { eventKey, knownEvents } from '../message/history.store.ts';
-import { type Message, remark, type Remark, type Step, unchanged } from '../message/message.ts';
-import { idsOfProviderSids, lock, save } from '../message/message.store.ts';
+import { type MessageHead, remark, type Remark, type Step, unchanged } from '../message/message.ts';
+import { idsOfProviderSids, lockHeads, providerKey, save } from '../message/message.store.ts';
 import { callbackOutcomes, countSteps, countSuppressions, doubleSends, unknownStatuses } from '../metrics.ts';
 import { poolOf, provedByCallback } from '../suppression/refusal.rules.ts';
 import type { Suppression } from '../suppression/suppression.rules.ts';
@@ -17,11 +17,11 @@ type Callback = EventOf<typeof topics.twilioMessageCallbacks>;
 /** A callback and the message it speaks of, as it was locked. */
 interface Matched {
   readonly callback: Callback;
-  readonly message: Message;
+  readonly message: MessageHead;
 }
 
 interface Applied extends Matched {
-  readonly step: Step;
+  readonly step: Step<MessageHead>;
   readonly outcome: ReportOutcome;
 }
 
@@ -53,17 +53,21 @@ async function lockMessages(
   tx: Transaction,
   callbacks: readonly Callback[],
 ): Promise<{ matched: Matched[]; strays: Callback[] }> {
-  const sids = callbacks.flatMap(({ data }) => (data.correlationId === null ? [data.resourceSid] : []));
-  const idOf = await idsOfProviderSids(tx, sids);
-  const ids = callbacks.flatMap(({ data }) => data.correlationId ?? idOf.get(data.resourceSid) ?? []);
-  const messages = await lock(tx, ids);
+  const strangers = callbacks.filter(({ data }) => data.correlationId === null);
+  const idsBySid = await idsOfProviderSids(
+    tx,
+    strangers.map(({ data: { tenant, resourceSid: providerSid } }) => ({ tenant, providerSid })),
+  );
+  const idOf = ({ correlationId, tenant, resourceSid: providerSid }: Callback['data']) =>
+    correlationId ?? idsBySid.get(providerKey({ tenant, providerSid }));
+  const ids = callbacks.flatMap(({ data }) => idOf(data) ?? []);
+  const messages = await lockHeads(tx, ids);
   const matched: Matched[] = [];
   const strays: Callback[] = [];
   for (const callback of callbacks) {
-    const { correlationId, resourceSid, tenant } = callback.data;
-    const message = messages.get(correlationId ?? idOf.get(resourceSid) ?? '');
+    const message = messages.get(idOf(callback.data) ?? '');
     // A signature vouches for its own tenant only.
-    if (message?.tenant === tenant) matched.push({ callback, message });
+    if (message?.tenant === callback.data.tenant) matched.push({ callback, message });
     else strays.push(callback);
   }
   return { matched, strays };
@@ -83,9 +87,9 @@ function applyInOrder(
   matched: readonly Matched[],
   repeats: ReadonlySet<string>,
   now: Date,
-): { applied: Applied[]; steps: Step[] } {
+): { applied: Applied[]; steps: Step<MessageHead>[] } {
   const seen = new Set(repeats);
-  const steps = new Map<string, Step>();
+  const steps = new Map<string, Step<MessageHead>>();
   const applied: Applied[] = [];
   for (const { callback, message } of matched) {
     const key = eventKey(message.id, callback.id);

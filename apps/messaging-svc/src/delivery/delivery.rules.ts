@@ -1,6 +1,6 @@
 import type { TwilioMessageStatus } from '@signalbox/contracts';
 import { describeFailure } from '@signalbox/twilio';
-import { type Message, move, note, type Step } from '../message/message.ts';
+import { type Message, type MessageHead, move, note, type Step } from '../message/message.ts';
 import { canMove, isFinal, messageMachine, stateOfTwilioStatus } from '../message/message.state.ts';
 
 /** What the provider says of a message, by callback or when asked. */
@@ -12,7 +12,11 @@ export type ReportOutcome = 'applied' | 'ignored' | 'unknown';
 const hour = 3_600_000;
 
 /** Applies a report: forward only, so shuffled, repeated and late reports end where the ordered run ends. */
-export function advance(step: Step, report: ProviderReport, now: Date): { step: Step; outcome: ReportOutcome } {
+export function advance<M extends MessageHead>(
+  step: Step<M>,
+  report: ProviderReport,
+  now: Date,
+): { step: Step<M>; outcome: ReportOutcome } {
   const at = now.toISOString();
   // No attempt was made yet, so whatever this report speaks of, it is not this message.
   if (!wasTried(step.message)) return { step, outcome: 'ignored' };

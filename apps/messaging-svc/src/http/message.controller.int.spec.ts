@@ -6,7 +6,7 @@ import { testApi, type TestApi } from '@signalbox/testing/http';
 import type { TenantDirectory } from '@signalbox/tenants';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { acceptorConfig, noQuotas, tenant } from '../../test/builders.ts';
+import { acceptorConfig, noQuotas, silent, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase } from '../../test/database.ts';
 import { Acceptor, type SendAsked } from '../acceptance/acceptor.ts';
 import { MessageController } from './message.controller.ts';
@@ -41,7 +41,7 @@ beforeAll(async () => {
     providers: [
       {
         provide: Acceptor,
-        useValue: new BrittleAcceptor(directory, noQuotas, null, acceptorConfig),
+        useValue: new BrittleAcceptor(directory, noQuotas, null, acceptorConfig, silent),
       },
       { provide: Dispatcher, useValue: { nudge: () => undefined, holdOf: () => null } },
       { provide: QuotaBook, useValue: noQuotas },

@@ -1,3 +1,4 @@
+import { newestFirst } from '@signalbox/domain-service';
 import {
   type AccountHold,
   type AttemptRow,
@@ -7,7 +8,6 @@ import {
   readBuckets,
   toAttempt,
 } from '@signalbox/outbound';
-import { writeCursor } from '@signalbox/service';
 import { toE164 } from '@signalbox/twilio';
 import type { DataSource } from 'typeorm';
 import { attempts } from '../dispatch/attempt.store.ts';
@@ -69,34 +69,12 @@ const aheadOf = `
       on line.lane = m.lane and line.tenant = m.tenant and line.queue = m.queue and line.due_at < m.due_at
     where m.id = $1 limit $2) before`;
 
-/** Newest first, by keyset: a page costs the same however deep it is. */
 export async function listMessages(db: DataSource, tenant: string, query: ListQuery): Promise<MessagePageBody> {
-  const parameters: unknown[] = [tenant];
-  const conditions = ['tenant = $1'];
-  const add = (condition: (parameter: string) => string, value: unknown) => {
-    parameters.push(value);
-    conditions.push(condition(`$${parameters.length}`));
-  };
-  if (query.to !== undefined) add((p) => `recipient = ${p}`, asStored(query.to));
-  if (query.state !== undefined) add((p) => `state = ${p}`, query.state);
-  if (query.inDoubt) conditions.push(`id in (select message_id from attempts where state = 'in_doubt')`);
-  if (query.idempotencyKey !== undefined) add((p) => `idempotency_key = ${p}`, query.idempotencyKey);
-  if (query.cursor) {
-    parameters.push(query.cursor.at, query.cursor.id);
-    conditions.push(`(created_at, id) < ($${parameters.length - 1}, $${parameters.length})`);
-  }
-  parameters.push(query.limit + 1);
-  const rows = await db.query<MessageRow[]>(
-    `select * from messages where ${conditions.join(' and ')}
-     order by created_at desc, id desc limit $${parameters.length}`,
-    parameters,
-  );
-  const messages = rows.slice(0, query.limit).map(toMessage);
-  const last = messages.at(-1);
-  return {
-    messages: messages.map(summarise),
-    nextCursor: last && rows.length > query.limit ? writeCursor({ at: last.createdAt, id: last.id }) : null,
-  };
+  const { to, state, idempotencyKey, inDoubt } = query;
+  const where = { tenant, recipient: to && asStored(to), state, idempotency_key: idempotencyKey };
+  const and = [inDoubt ? `id in (select message_id from attempts where state = 'in_doubt')` : undefined];
+  const { rows, nextCursor } = await newestFirst<MessageRow>(db, { table: 'messages', where, and }, query);
+  return { messages: rows.map(toMessage).map(summarise), nextCursor };
 }
 
 /** However a person writes a number, it is looked for as it is stored. */

@@ -1,4 +1,4 @@
-import type { Message, StateChange, Step } from './message.ts';
+import type { MessageHead, StateChange, Step } from './message.ts';
 
 /** What is counted of messages. `handed_over`: the provider took it; the others are ends. */
 export const outcomes = ['handed_over', 'delivered', 'failed', 'rejected', 'expired', 'canceled'] as const;
@@ -21,7 +21,7 @@ export interface Delta {
 }
 
 /** What these steps add to the counts, a delta for each group of alike ones. */
-export function countMoves(steps: readonly Step[]): Delta[] {
+export function countMoves(steps: readonly Step<MessageHead>[]): Delta[] {
   const deltas = new Map<string, Delta>();
   for (const { message, changes } of steps) {
     for (const change of changes) {
@@ -43,7 +43,7 @@ export function countMoves(steps: readonly Step[]): Delta[] {
   return [...deltas.values()];
 }
 
-function outcomesOf({ from, to }: StateChange, { providerSid }: Message): Outcome[] {
+function outcomesOf({ from, to }: StateChange, { providerSid }: MessageHead): Outcome[] {
   const taken: Outcome[] = from === 'submitting' && providerSid !== null && to !== 'rejected' ? ['handed_over'] : [];
   switch (to) {
     case 'delivered':

@@ -1,12 +1,12 @@
 import { columns, type Write } from '@signalbox/persistence';
-import type { Step } from './message.ts';
+import type { MessageHead, Step } from './message.ts';
 import { countMoves } from './count.rules.ts';
 
 /**
  * Notes what messages did, in the transaction in which they did it. Only ever appended to, so that no two batches wait for
  * the same row of a rollup; analytics makes rollups of it.
  */
-export function countsWrite(steps: readonly Step[]): Write {
+export function countsWrite(steps: readonly Step<MessageHead>[]): Write {
   const deltas = countMoves(steps);
   if (deltas.length === 0) return undefined;
   const rows = columns(deltas, {

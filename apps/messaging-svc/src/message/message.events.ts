@@ -1,11 +1,11 @@
 import { type CloudEvent, type MessageStateChanged, topics } from '@signalbox/contracts';
 import type { OutgoingEvent } from '@signalbox/persistence';
-import type { Message, Step } from './message.ts';
+import type { MessageHead, Step } from './message.ts';
 
 export const eventSource = '//signalbox/messaging-svc';
 
 /** The events of a step, one per move; the id is the move's, so a consumer recognises a repeat. */
-export function toEvents(step: Step): OutgoingEvent[] {
+export function toEvents(step: Step<MessageHead>): OutgoingEvent[] {
   return step.changes.map((change) => {
     const { message } = step;
     const data: MessageStateChanged = {
@@ -35,6 +35,6 @@ export function toEvents(step: Step): OutgoingEvent[] {
   });
 }
 
-function providerSidAt(message: Message, state: MessageStateChanged['state']): string | null {
+function providerSidAt(message: MessageHead, state: MessageStateChanged['state']): string | null {
   return state === 'accepted' || state === 'scheduled' || state === 'queued' ? null : message.providerSid;
 }

@@ -4,7 +4,7 @@ import { type ItemTable, laneNumber, laneOf } from '@signalbox/outbound';
 import { columns, Outbox, run, runPrepared, type Transaction, type Write, writeAll } from '@signalbox/persistence';
 import { countsWrite } from './count.store.ts';
 import { toEvents } from './message.events.ts';
-import { type Message, type MessageContent, naturalKey, type Step } from './message.ts';
+import { type Message, type MessageContent, type MessageHead, naturalKey, type Step } from './message.ts';
 
 /**
  * The messages table. Every function that locks several rows takes them in id order, so two transactions never wait
@@ -107,15 +107,52 @@ export async function lock(tx: Transaction, ids: readonly string[]): Promise<Map
   return byId(rows);
 }
 
-/** Our ids by the provider's, for callbacks that do not carry ours. Locks nothing: all of a batch are locked together, in one order. */
-export async function idsOfProviderSids(tx: Transaction, sids: readonly string[]): Promise<Map<string, string>> {
-  if (sids.length === 0) return new Map();
-  const { rows } = await run<{ provider_sid: string; id: string }>(
+const headNames = [
+  ...(['id', 'tenant', 'idempotency_key', 'channel', 'recipient', 'sender', 'messaging_service_sid'] as const),
+  ...(['fallback', 'metadata', 'traceparent', 'created_at'] as const),
+  ...(Object.keys(changingColumns) as (keyof typeof changingColumns)[]),
+];
+
+type HeadRow = Pick<MessageRow, (typeof headNames)[number]>;
+
+/** As `lock`, for what reports on messages need to know of them. */
+export async function lockHeads(tx: Transaction, ids: readonly string[]): Promise<Map<string, MessageHead>> {
+  const { rows } = await runPrepared<HeadRow>(
     tx,
-    'select provider_sid, id from messages where provider_sid = any($1)',
-    [sids],
+    `select ${headNames.map((name) => `m.${name}`).join(', ')} from messages m where id = any($1) order by id for update`,
+    [ids],
   );
-  return new Map(rows.map((row) => [row.provider_sid, row.id]));
+  return new Map(rows.map((row) => [row.id, toHead(row)]));
+}
+
+/** A message of the provider as a tenant names it. */
+export interface ProviderMessage {
+  readonly tenant: string;
+  readonly providerSid: string;
+}
+
+export const providerKey = ({ tenant, providerSid }: ProviderMessage): string => `${tenant} ${providerSid}`;
+
+/**
+ * Our ids by tenant and the provider's id, by `providerKey`, for callbacks that do not carry ours. Locks nothing: all of a batch
+ * are locked together, in one order.
+ */
+export async function idsOfProviderSids(
+  tx: Transaction,
+  named: readonly ProviderMessage[],
+): Promise<Map<string, string>> {
+  if (named.length === 0) return new Map();
+  const wanted = columns(named, { tenant: 'text', provider_sid: 'text' }, ({ tenant, providerSid }) => ({
+    tenant,
+    provider_sid: providerSid,
+  }));
+  const { rows } = await run<{ tenant: string; provider_sid: string; id: string }>(
+    tx,
+    `select m.tenant, m.provider_sid, m.id from messages m
+     join ${wanted.as('n')} on m.provider_sid = n.provider_sid and m.tenant = n.tenant`,
+    wanted.parameters,
+  );
+  return new Map(rows.map((row) => [providerKey({ tenant: row.tenant, providerSid: row.provider_sid }), row.id]));
 }
 
 /** Locks bulk messages in line to numbers that begin like this, which are due before then, or at that very time. */
@@ -207,7 +244,11 @@ export async function insert(tx: Transaction, steps: readonly Step[]): Promise<S
 }
 
 /** Saves locked messages with their history and events, and what else is to be written along with them. */
-export async function save(tx: Transaction, steps: readonly Step[], along: readonly Write[] = []): Promise<void> {
+export async function save(
+  tx: Transaction,
+  steps: readonly Step<MessageHead>[],
+  along: readonly Write[] = [],
+): Promise<void> {
   const changed = steps.filter(({ before, message }) => message !== before);
   await writeAll(tx, [
     messageWrite(changed),
@@ -219,9 +260,9 @@ export async function save(tx: Transaction, steps: readonly Step[], along: reado
   ]);
 }
 
-function messageWrite(changed: readonly Step[]): Write {
+function messageWrite(changed: readonly Step<MessageHead>[]): Write {
   if (changed.length === 0) return undefined;
-  const rows = columns(changed, { id: fixedColumns.id, ...changingColumns }, ({ message }) => toRow(message));
+  const rows = columns(changed, { id: fixedColumns.id, ...changingColumns }, ({ message }) => toChanging(message));
   return (first) => ({
     // The lock already keeps others out; the sequence makes going back impossible whoever forgets it.
     sql: `update messages m
@@ -232,7 +273,7 @@ function messageWrite(changed: readonly Step[]): Write {
 }
 
 /** Reminders to ask about messages. They are kept apart because an index on `check_at` would slow down every update of a message. */
-function checksWrite(changed: readonly Step[]): Write {
+function checksWrite(changed: readonly Step<MessageHead>[]): Write {
   const armed = changed.filter(
     ({ before, message }) => message.checkAt !== null && message.checkAt !== before?.checkAt,
   );
@@ -248,7 +289,7 @@ function checksWrite(changed: readonly Step[]): Write {
 }
 
 /** A line of the history for each move and remark; a remark that tells of its move is one line with it. */
-function historyWrite(steps: readonly Step[]): Write {
+function historyWrite(steps: readonly Step<MessageHead>[]): Write {
   const told = steps.flatMap(({ message, changes, remarks = [] }) => [
     ...changes
       .filter((change) => !remarks.some((remark) => remark.change === change))
@@ -285,23 +326,29 @@ export const messageTable: ItemTable<MessageRow, Message> = {
 
 export function toMessage(row: MessageRow): Message {
   return {
-    id: row.id,
-    tenant: row.tenant,
-    idempotencyKey: row.idempotency_key,
+    ...toHead(row),
     requestDigest: row.request_digest,
-    channel: row.channel,
-    to: row.recipient,
-    from: row.sender,
-    messagingServiceSid: row.messaging_service_sid,
     content: row.content,
     lane: laneOf(row.lane),
-    fallback: row.fallback,
-    metadata: row.metadata,
     sendAt: row.send_at?.toISOString() ?? null,
     expiresAt: row.expires_at?.toISOString() ?? null,
     timeZone: row.time_zone,
     consent: row.consent,
     estimate: row.estimate ?? noEstimate,
+  };
+}
+
+function toHead(row: HeadRow): MessageHead {
+  return {
+    id: row.id,
+    tenant: row.tenant,
+    idempotencyKey: row.idempotency_key,
+    channel: row.channel,
+    to: row.recipient,
+    from: row.sender,
+    messagingServiceSid: row.messaging_service_sid,
+    fallback: row.fallback,
+    metadata: row.metadata,
     traceparent: row.traceparent,
     createdAt: row.created_at.toISOString(),
     state: row.state,
@@ -320,7 +367,7 @@ export function toMessage(row: MessageRow): Message {
 
 function toRow(message: Message) {
   return {
-    id: message.id,
+    ...toChanging(message),
     tenant: message.tenant,
     idempotency_key: message.idempotencyKey,
     request_digest: message.requestDigest,
@@ -339,6 +386,12 @@ function toRow(message: Message) {
     estimate: message.estimate,
     traceparent: message.traceparent,
     created_at: message.createdAt,
+  };
+}
+
+function toChanging(message: MessageHead) {
+  return {
+    id: message.id,
     state: message.state,
     sequence: message.sequence,
     provider_sid: message.providerSid,

@@ -47,6 +47,15 @@ export interface Message {
   readonly updatedAt: string;
 }
 
+/**
+ * What becomes of a message needs no more of it than this: not what it says. A report on it, which may come for thousands a second, is
+ * spared reading the rest.
+ */
+export type MessageHead = Omit<
+  Message,
+  'requestDigest' | 'content' | 'lane' | 'sendAt' | 'expiresAt' | 'timeZone' | 'consent' | 'estimate'
+>;
+
 export interface MessageContent {
   readonly body: string | null;
   readonly mediaUrls: readonly string[];
@@ -65,10 +74,10 @@ export interface StateChange {
 }
 
 /** What a decision did to a message: the message before and after it, and the moves in between. */
-export interface Step {
+export interface Step<M extends MessageHead = Message> {
   /** The same object as `message` when nothing was decided; null for a new message. */
-  readonly before: Message | null;
-  readonly message: Message;
+  readonly before: M | null;
+  readonly message: M;
   readonly changes: readonly StateChange[];
   /** What else the history should tell of the decision. */
   readonly remarks?: readonly Remark[];
@@ -106,7 +115,7 @@ export function rejectNew(message: Message, error: Failure): Step {
   return begin({ ...over, fallbackAt: fallbackAfter(over, { to: over.state, error }, over.createdAt) });
 }
 
-export function unchanged(message: Message): Step {
+export function unchanged<M extends MessageHead>(message: M): Step<M> {
   return { before: message, message, changes: [] };
 }
 
@@ -114,7 +123,7 @@ export function unchanged(message: Message): Step {
  * Moves the message and notes the facts; where its machine forbids the move, nothing happens. A final state leaves
  * nothing to send and nothing to ask; one that is a failure calls for the next fallback at once.
  */
-export function move(step: Step, to: MessageState, at: string, facts: Facts = {}): Step {
+export function move<M extends MessageHead>(step: Step<M>, to: MessageState, at: string, facts: Facts = {}): Step<M> {
   const { before, message } = step;
   if (!canMove(message.state, to)) return step;
   const change = { sequence: message.sequence + 1, from: message.state, to, at, error: facts.error ?? null };
@@ -144,12 +153,12 @@ export function fallbackAfter(
 
 const failures: ReadonlySet<MessageState> = new Set(['undelivered', 'failed', 'expired', 'rejected']);
 
-export function remark(step: Step, line: Remark): Step {
+export function remark<M extends MessageHead>(step: Step<M>, line: Remark): Step<M> {
   return { ...step, remarks: [...(step.remarks ?? []), line] };
 }
 
 /** Notes facts that are no move. */
-export function note(step: Step, at: string, facts: Facts): Step {
+export function note<M extends MessageHead>(step: Step<M>, at: string, facts: Facts): Step<M> {
   const { before, message } = step;
   const known = (Object.keys(facts) as (keyof Facts)[]).every((name) => message[name] === facts[name]);
   return known ? step : { ...step, before, message: { ...message, ...facts, updatedAt: at } };

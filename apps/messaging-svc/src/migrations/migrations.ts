@@ -8,6 +8,7 @@ import { AddAnalytics1764000006000 } from './0006-analytics.migration.ts';
 import { SpeedUp1764000007000 } from './0007-speed.migration.ts';
 import { AddRunningAnalytics1764000009000 } from './0009-analytics-running.migration.ts';
 import { KeyUnmatchedByTenant1764000010000 } from './0010-unmatched.migration.ts';
+import { KeyAttemptsByTenant1764000011000 } from './0011-attempts-by-tenant.migration.ts';
 
 /** In the order of the timestamps that end their names. */
 export const migrations: MigrationClass[] = [
@@ -21,4 +22,5 @@ export const migrations: MigrationClass[] = [
   SpeedUp1764000007000,
   AddRunningAnalytics1764000009000,
   KeyUnmatchedByTenant1764000010000,
+  KeyAttemptsByTenant1764000011000,
 ];

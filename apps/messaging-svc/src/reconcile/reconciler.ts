@@ -204,6 +204,7 @@ async function conclude(
 
   const claimed = await attempts.claimedSids(
     tx,
+    message.tenant,
     listed.map(({ sid }) => sid),
   );
   const verdict = judge(message, current, listed, claimed, await attempts.rivalsOf(tx, message));

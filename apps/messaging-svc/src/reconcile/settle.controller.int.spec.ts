@@ -4,7 +4,7 @@ import { TRANSACT } from '@signalbox/domain-service';
 import type { TenantDirectory } from '@signalbox/tenants';
 import { testApi, type TestApi } from '@signalbox/testing/http';
 import { DataSource } from 'typeorm';
-import { acceptorConfig, noQuotas, tenant } from '../../test/builders.ts';
+import { acceptorConfig, noQuotas, silent, tenant } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, outboxEvents, queueMessages } from '../../test/database.ts';
 import { Acceptor } from '../acceptance/acceptor.ts';
 import { MessageController } from '../http/message.controller.ts';
@@ -29,7 +29,7 @@ describe('settling a message in doubt', () => {
         { provide: QuotaBook, useValue: noQuotas },
         {
           provide: Acceptor,
-          useValue: new Acceptor(directory, noQuotas, null, acceptorConfig),
+          useValue: new Acceptor(directory, noQuotas, null, acceptorConfig, silent),
         },
       ],
       tokens: {

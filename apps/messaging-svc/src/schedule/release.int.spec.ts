@@ -5,7 +5,7 @@ import { createLogger } from '@signalbox/telemetry';
 import { eventually } from '@signalbox/testing';
 import { DateTime } from 'luxon';
 import { v7 as uuidv7 } from 'uuid';
-import { acceptorConfig, command, noQuotas, tenant, testConfig } from '../../test/builders.ts';
+import { acceptorConfig, command, noQuotas, silent, tenant, testConfig } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase } from '../../test/database.ts';
 import { Acceptor } from '../acceptance/acceptor.ts';
 import { cancelAll } from '../acceptance/cancel.ts';
@@ -58,7 +58,7 @@ describe('what is due and may not go', () => {
   afterEach(() => dispatcher.stop());
 
   const directory = { byName: () => current } as unknown as TenantDirectory;
-  const acceptor = new Acceptor(directory, noQuotas, null, acceptorConfig);
+  const acceptor = new Acceptor(directory, noQuotas, null, acceptorConfig, silent);
 
   async function accept(changes: Parameters<typeof command>[0] = {}): Promise<{ messageId: string; state: string }> {
     const request = command({ idempotencyKey: uuidv7(), timeZone: zone, ...changes });

@@ -1,6 +1,6 @@
 import type { EventOf, topics } from '@signalbox/contracts';
 import type { Attempt, SendOutcome } from '@signalbox/outbound';
-import type { Message } from '../message/message.ts';
+import type { Message, MessageHead } from '../message/message.ts';
 import { isTollFree } from './keywords.rules.ts';
 import { listedAddress, type PoolSighting, scopeOf, type SuppressionRequest } from './suppression.rules.ts';
 
@@ -36,7 +36,7 @@ export function provedBySend(
  * The same of a status callback, also of one that belongs to no message of ours: another system on the account found
  * out. Senders are chosen late with a messaging service, so the callback's own words come before the message's.
  */
-export function provedByCallback({ data }: Callback, message: Message | undefined): SuppressionRequest | undefined {
+export function provedByCallback({ data }: Callback, message: MessageHead | undefined): SuppressionRequest | undefined {
   const from = single(data.params['From']) ?? message?.from ?? null;
   const proved = data.errorCode === optedOut || (data.errorCode === blocked && from !== null && isTollFree(from));
   const to = single(data.params['To']) ?? message?.to;

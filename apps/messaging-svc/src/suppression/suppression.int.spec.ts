@@ -4,7 +4,7 @@ import { Batch } from '@signalbox/kafka';
 import type { Tenant, TenantDirectory } from '@signalbox/tenants';
 import { createLogger } from '@signalbox/telemetry';
 import { eventually } from '@signalbox/testing';
-import { acceptorConfig, command, directory, noQuotas, tenant, testConfig } from '../../test/builders.ts';
+import { acceptorConfig, command, directory, noQuotas, silent, tenant, testConfig } from '../../test/builders.ts';
 import { type MessagingDatabase, messagingDatabase, queueMessages } from '../../test/database.ts';
 import { number, optOut, person, service, suppressionEvents, suppressNow } from '../../test/suppression.ts';
 import { type Accepted, Acceptor } from '../acceptance/acceptor.ts';
@@ -38,7 +38,7 @@ const states = async () => (await messageRows()).map(({ state }) => state);
 
 describe('acceptance', () => {
   const acceptorOf = (one: Tenant) =>
-    new Acceptor({ byName: () => one } as unknown as TenantDirectory, noQuotas, null, acceptorConfig);
+    new Acceptor({ byName: () => one } as unknown as TenantDirectory, noQuotas, null, acceptorConfig, silent);
   const accept = (commands: Partial<SendCommand>[], acceptor = acceptorOf(tenant)) =>
     database.transact((tx) =>
       acceptor.accept(

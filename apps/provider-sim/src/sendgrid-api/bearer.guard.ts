@@ -11,8 +11,9 @@ const SCOPE = 'sendgrid scope';
 const verbs: Readonly<Record<string, string>> = { GET: 'read', POST: 'create', PATCH: 'update', DELETE: 'delete' };
 
 /** The scope an API key needs for a route, as SendGrid names it: a whole one, or a resource to which the method adds the verb. */
-export const NeedsScope = (scope: 'mail.send' | 'suppression' | 'asm.groups' | 'templates' | 'whitelabel') =>
-  SetMetadata(SCOPE, scope);
+export const NeedsScope = (
+  scope: 'mail.send' | 'suppression' | 'asm.groups' | 'templates' | 'whitelabel' | 'ips.pools',
+) => SetMetadata(SCOPE, scope);
 
 /** An API key as bearer token: 401 for one that is unknown or revoked, 403 for one that may not do this. */
 @Injectable()

@@ -29,6 +29,8 @@ const sendgridChange = z.strictObject({
       }),
     )
     .optional(),
+  /** Names of its IP pools, in place of those before. */
+  ipPools: z.array(z.string().min(2).max(64)).optional(),
   groups: z.array(z.strictObject({ id: z.int().min(1), name: z.string() })).optional(),
 });
 
@@ -61,6 +63,10 @@ export class SendgridControlController {
     if (!account) throw new ProblemException(400, 'Invalid request', `There is no account ${change.accountSid}`);
     this.accounts.change(account, change);
     for (const { domain, ...fields } of change.domains ?? []) account.domains.put(domain, fields);
+    if (change.ipPools) {
+      account.pools.clear();
+      for (const name of change.ipPools) account.pools.add(name);
+    }
     for (const { id, name } of change.groups ?? []) {
       account.suppressions.createGroup({ name, description: name, is_default: false }, id);
     }

@@ -11,10 +11,18 @@ import {
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
+import { ZodQuery } from '@signalbox/service';
+import { z } from 'zod';
 import { BearerGuard, NeedsScope, type SendgridRequest } from './bearer.guard.ts';
 import { type Domain, domainResource, type Domains, validate } from './domains.ts';
 import { sendgridError, SendgridErrorFilter } from './sendgrid-error.ts';
 import { SendgridFaultInterceptor } from './sendgrid-fault.interceptor.ts';
+
+const listQuery = z.object({
+  domain: z.string().optional(),
+  limit: z.coerce.number().int().min(1).default(50),
+  offset: z.coerce.number().int().min(0).default(0),
+});
 
 /** Domain authentication. Source: SendGrid's OpenAPI, "Domain Authentication". */
 @Controller('v3/whitelabel/domains')
@@ -24,8 +32,10 @@ import { SendgridFaultInterceptor } from './sendgrid-fault.interceptor.ts';
 @NeedsScope('whitelabel')
 export class DomainsController {
   @Get()
-  list(@Req() { sendgrid: { domains } }: SendgridRequest) {
-    return domains.all.map(domainResource);
+  list(@Req() { sendgrid: { domains } }: SendgridRequest, @ZodQuery(listQuery) query: z.output<typeof listQuery>) {
+    const { domain, limit, offset } = query;
+    const found = domains.all.filter((one) => domain === undefined || one.domain === domain.toLowerCase());
+    return found.slice(offset, offset + limit).map(domainResource);
   }
 
   @Post()

@@ -29,7 +29,7 @@ export interface Email {
   readonly attachments: readonly string[];
   /** Epoch milliseconds. */
   readonly createdAt: number;
-  /** The last event that says how far it got. */
+  /** The last event that says how far it got; `accepted` before the first, `never_sent` where there will be none. */
   status: string;
 }
 
@@ -118,6 +118,11 @@ export class Emails {
     const sameTo = this.#byTo.get(email.to);
     if (sameTo) sameTo.push(email);
     else this.#byTo.set(email.to, [email]);
+    // SendGrid takes an email for a pool that is not there, never sends it, and tells nobody: sendgrid-python issue 1121.
+    if (email.pool !== null && !sendgrid.pools.has(email.pool)) {
+      email.status = 'never_sent';
+      return;
+    }
     this.timers.after(sendAt === null ? 0 : sendAt * 1000 - Date.now(), () => {
       const refusal = refusalOf(sendgrid, email, request.bypassUnsubscribes);
       const outcome = this.faults.emailOutcome(email.to) ?? outcomeOfAddress(email.to, emailOutcomes);

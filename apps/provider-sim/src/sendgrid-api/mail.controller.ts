@@ -43,7 +43,7 @@ export class ScopesController {
 
 const allScopes = [
   'mail.send',
-  ...['suppression', 'asm.groups', 'templates', 'whitelabel'].flatMap((resource) =>
+  ...['suppression', 'asm.groups', 'templates', 'whitelabel', 'ips.pools'].flatMap((resource) =>
     ['create', 'read', 'update', 'delete'].map((verb) => `${resource}.${verb}`),
   ),
 ];

@@ -14,6 +14,8 @@ export interface SendgridAccount {
   readonly suppressions: SuppressionLists;
   readonly templates: Templates;
   readonly domains: Domains;
+  /** Names of its IP pools. */
+  readonly pools: Set<string>;
 }
 
 /** What `POST /_sim/sendgrid` may change of an account. */
@@ -60,5 +62,6 @@ function fresh(account: Account): SendgridAccount {
     suppressions: new SuppressionLists(),
     templates: new Templates(),
     domains: new Domains(),
+    pools: new Set(account.sendgridIpPools),
   };
 }

@@ -241,6 +241,29 @@ describe('the resources behind it', () => {
       valid: false,
       validation_results: { mail_cname: { valid: true, reason: null }, dkim1: { valid: false } },
     });
+    const named = (name: string) => client.call({ method: 'GET', path: `/v3/whitelabel/domains?domain=${name}` });
+    expect([await named('demo.example'), await named('other.example')]).toMatchObject([[{ id: domain?.id }], []]);
+  });
+
+  it('has IP pools, and takes what is for another one without ever sending it', async () => {
+    const pools = () => client.call({ method: 'GET', path: '/v3/ips/pools' });
+    await client.call({ method: 'POST', path: '/v3/ips/pools', body: { name: 'fresh' } });
+    expect(await pools()).toEqual([{ name: 'fresh' }]);
+    expect(await statusOf(client.send(mail('known@example.com', { ipPoolName: 'fresh' })))).toBe(202);
+    expect(await statusOf(client.send(mail('unknown@example.com', { ipPoolName: 'frehs' })))).toBe(202);
+    await eventually(() => expect(namesOf('known@example.com')).toEqual(['processed', 'delivered']));
+    expect(eventsOf('known@example.com')[0]).toMatchObject({ pool: { name: 'fresh' } });
+    expect(await accepted()).toMatchObject([
+      { pool: 'fresh', status: 'delivered' },
+      { pool: 'frehs', status: 'never_sent' },
+    ]);
+    expect(namesOf('unknown@example.com')).toEqual([]);
+    await client.call({ method: 'DELETE', path: '/v3/ips/pools/fresh' });
+    expect(await pools()).toEqual([]);
+    const again = client.call({ method: 'DELETE', path: '/v3/ips/pools/fresh' });
+    expect(await statusOf(again)).toBe(404);
+    await simulator.control('sendgrid', { scopes: ['mail.send'] });
+    expect(await statusOf(pools())).toBe(403);
   });
 
   it('tells the scopes of a key', async () => {

@@ -4,7 +4,7 @@ import { onCommit, type Transaction, writeAll } from '@signalbox/persistence';
 import { TenantDirectory } from '@signalbox/tenants';
 import { KeyedHash } from '../keyed-hash.ts';
 import { countSteps, repeats } from '../metrics.ts';
-import { VerifyProvider } from '../send/provider.ts';
+import { ServiceSids } from '../send/service-sids.ts';
 import { type Drafted, draft, type RequestFault } from '../start/draft.ts';
 import { note, type Step } from '../verification/verification.ts';
 import {
@@ -24,15 +24,18 @@ export type Acceptance =
 @Injectable()
 export class Acceptor {
   constructor(
-    @Inject(VerifyProvider) private readonly provider: VerifyProvider,
+    @Inject(ServiceSids) private readonly services: ServiceSids,
     @Inject(KeyedHash) private readonly hash: KeyedHash,
     @Inject(TenantDirectory) private readonly tenants: TenantDirectory,
   ) {}
 
-  /** Answers each command in order; their tenants are known. */
+  /**
+   * Answers each command in order; their tenants are known.
+   * @throws ServiceNotLookedUp
+   */
   async accept(tx: Transaction, commands: readonly StartVerificationCommand[]): Promise<Acceptance[]> {
     const now = new Date();
-    const drafts = await Promise.all(commands.map((command) => this.#draft(command, now)));
+    const drafts = commands.map((command) => this.#draft(command, now));
     const steps = drafts.flatMap((drafted) =>
       drafted.ok ? note(drafted.step, { wants: 'asked', dueAt: now.toISOString() }) : [],
     );
@@ -54,10 +57,10 @@ export class Acceptor {
     return results;
   }
 
-  async #draft(command: StartVerificationCommand, now: Date): Promise<Drafted> {
+  #draft(command: StartVerificationCommand, now: Date): Drafted {
     const tenant = this.tenants.byName(command.tenant);
     if (!tenant) throw new Error(`tenant ${command.tenant} is not in the tenant file`);
-    const serviceSid = await this.provider.serviceSid(tenant, command);
+    const serviceSid = this.services.of(tenant, command);
     return draft(command, null, { tenant, hash: this.hash, now, serviceSid });
   }
 

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Failure } from '@signalbox/contracts';
 import { Periodic, TRANSACT } from '@signalbox/domain-service';
-import { onCommit, run, type Transact, type Transaction, writeAll } from '@signalbox/persistence';
+import { isTransient, onCommit, run, type Transact, type Transaction, writeAll } from '@signalbox/persistence';
 import { LOGGER } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
 import { CONFIG, type VerifyConfig } from '../config.ts';
@@ -31,6 +31,9 @@ import { type DueTask, nextChannel, taskOf } from './due.rules.ts';
 
 /** After which work that a replica has taken and not done is taken by another. */
 const takenForMs = 30_000;
+
+/** What failed for good is tried again after this long: it may have been the service's fault, which is mended since. */
+const failedForMs = 300_000;
 
 /**
  * What nobody waits for: codes asked for over Kafka, channels after one that did not work, second tries, the end of time, and
@@ -78,15 +81,55 @@ export class DueWork {
     const tasks = due.map((verification) => ({ verification, ...taskOf(verification, now) }));
     const sends = tasks.flatMap((one) => (one.task === 'send' ? wantOf(one.verification, one.why) : []));
     const others = tasks.filter(({ task }) => task !== 'send').map(({ verification }) => verification.id);
-    if (sends.length > 0) {
-      const calls = await this.transact((tx) => this.#open(tx, sends));
-      for (const call of calls) this.#run(call.verification.id, async () => void (await this.sender.send(call)));
-    }
-    if (others.length > 0) {
-      const taken = await this.transact((tx) => this.#take(tx, others));
-      for (const { verification, task } of taken) this.#run(verification.id, () => this.#do(verification, task));
-    }
+    const calls = await this.#apart(
+      sends,
+      ({ known }) => known.id,
+      (tx, some) => this.#open(tx, some),
+    );
+    for (const call of calls) this.#run(call.verification.id, async () => void (await this.sender.send(call)));
+    const taken = await this.#apart(
+      others,
+      (id) => id,
+      (tx, some) => this.#take(tx, some),
+    );
+    for (const { verification, task } of taken) this.#run(verification.id, () => this.#do(verification, task));
     return due.length === free;
+  }
+
+  /** All in one transaction; each in its own when that fails for good, so that one that always fails stops no other. */
+  async #apart<One, Done>(
+    all: readonly One[],
+    idOf: (one: One) => string,
+    work: (tx: Transaction, some: readonly One[]) => Promise<Done[]>,
+  ): Promise<Done[]> {
+    if (all.length === 0) return [];
+    try {
+      return await this.transact((tx) => work(tx, all));
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      this.log.warn({ err: error, count: all.length }, 'due work failed together; each is done apart');
+    }
+    const done: Done[] = [];
+    for (const one of all) {
+      try {
+        done.push(...(await this.transact((tx) => work(tx, [one]))));
+      } catch (error) {
+        if (isTransient(error)) throw error;
+        this.log.error({ err: error, verificationId: idOf(one) }, 'due work failed; it is put off');
+        await this.#putOff(idOf(one));
+      }
+    }
+    return done;
+  }
+
+  /** At the head of the line it would be read again at once, and before all others. */
+  async #putOff(id: string): Promise<void> {
+    await this.transact((tx) =>
+      run(tx, 'update verifications set due_at = $2 where id = $1 and due_at is not null', [
+        id,
+        new Date(Date.now() + failedForMs),
+      ]),
+    );
   }
 
   /** Not waited for, and never more than may run at once. */
@@ -166,14 +209,15 @@ export class DueWork {
   }
 
   /** Whether a later verification goes on under the same SID: then it is not to be ended there. */
-  #isShared({ id }: Verification, providerSid: string): Promise<boolean> {
+  #isShared({ id, tenant }: Verification, providerSid: string): Promise<boolean> {
     return this.transact(async (tx) => {
       const ids = (await verificationsBySid(tx, [providerSid])).get(providerSid) ?? [];
       const others = await find(
         tx,
         ids.filter((one) => one !== id),
       );
-      return others.some(({ state }) => !isFinal(state));
+      // Another tenant may have named the SID in a callback of its own.
+      return others.some((other) => other.tenant === tenant && !isFinal(other.state));
     });
   }
 

@@ -11,6 +11,7 @@ import { claimedAttempts, doubtUnanswered, takeDoubtful } from '../send/attempt.
 import { VerifyProvider } from '../send/provider.ts';
 import { Sender } from '../send/sender.ts';
 import type { Verification } from '../verification/verification.ts';
+import { isFinal } from '../verification/verification.state.ts';
 import { find } from '../verification/verification.store.ts';
 import { judgeDoubt } from './reconcile.rules.ts';
 
@@ -78,9 +79,12 @@ export class Reconciler {
   async #find(verification: Verification, attempt: Attempt): Promise<SendOutcome | undefined> {
     // A recipient that was erased can be neither asked for nor sent to.
     if (attempt.to === null) return { kind: 'not_taken' };
+    // Once the time of the code is over Twilio would say that it has none, could it be asked.
+    if (!this.provider.canAsk(verification)) return isFinal(verification.state) ? { kind: 'not_taken' } : undefined;
     try {
       const found = await this.provider.pendingFor(verification, attempt.to);
-      const claimed = found ? await this.transact((tx) => claimedAttempts(tx, found.sid)) : new Set<string>();
+      const { tenant } = verification;
+      const claimed = found ? await this.transact((tx) => claimedAttempts(tx, tenant, found.sid)) : new Set<string>();
       return judgeDoubt(attempt, found, claimed);
     } catch (err) {
       this.log.warn(

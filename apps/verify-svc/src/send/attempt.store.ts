@@ -87,12 +87,13 @@ export async function attemptsOf(tx: Transaction, ids: readonly string[]): Promi
   return found;
 }
 
-/** Which of the provider's attempts are known to be ours. */
-export async function claimedAttempts(tx: Transaction, providerSid: string): Promise<Set<string>> {
+/** Which of the provider's attempts are known to be the tenant's. */
+export async function claimedAttempts(tx: Transaction, tenant: string, providerSid: string): Promise<Set<string>> {
   const { rows } = await run<{ attempt_sid: string }>(
     tx,
-    'select attempt_sid from verification_attempts where provider_sid = $1 and attempt_sid is not null',
-    [providerSid],
+    `select a.attempt_sid from verification_attempts a join verifications v on v.id = a.verification_id
+     where a.provider_sid = $2 and a.attempt_sid is not null and v.tenant = $1`,
+    [tenant, providerSid],
   );
   return new Set(rows.map(({ attempt_sid }) => attempt_sid));
 }

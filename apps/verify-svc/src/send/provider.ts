@@ -16,7 +16,7 @@ import type { Twilio } from 'twilio';
 import { classOfRefusal } from '../channels/refusal.rules.ts';
 import type { CheckOutcome } from '../check/check.rules.ts';
 import { CONFIG, type VerifyConfig } from '../config.ts';
-import { providerSeconds } from '../metrics.ts';
+import { credentialsRefused, providerSeconds } from '../metrics.ts';
 import type { ToTell, Verification } from '../verification/verification.ts';
 import type { Attempt, Delivery, SendOutcome } from './attempt.ts';
 import { deliveryOfStatus } from './delivery.rules.ts';
@@ -57,15 +57,19 @@ export class VerifyProvider {
   }
 
   /**
-   * The service that a command means; null where it needs none, or where Twilio has none.
-   * @throws TwilioApiError, TwilioTransportError when it had to be looked up and could not be
+   * The service that a command means; null where it needs none, or where Twilio has none or does not show it to the tenant's key.
+   * @throws TwilioApiError, TwilioTransportError when it had to be looked up and Twilio could not answer
    */
-  async serviceSid(tenant: Tenant, { channel, service }: StartVerificationCommand): Promise<string | null> {
+  async serviceSid(
+    tenant: Tenant,
+    { channel, service }: Pick<StartVerificationCommand, 'channel' | 'service'>,
+  ): Promise<string | null> {
     if (channel === 'totp') return null;
     try {
       return await verifyServiceSid(tenant, service ?? null, this.#client(tenant));
     } catch (error) {
-      if (error instanceof VerifyServiceUnknown) return null;
+      const isRefused = error instanceof TwilioApiError && error.status < 500 && error.status !== 429;
+      if (error instanceof VerifyServiceUnknown || isRefused) return null;
       throw error;
     }
   }
@@ -78,7 +82,7 @@ export class VerifyProvider {
       const known = this.#tenants.byName(tenant);
       if (!known) return { kind: 'put_off', error: tenantGone, httpStatus: null, retryAfterMs: 30_000 };
       try {
-        const created = await timed('start', () =>
+        const created = await timed('start', tenant, () =>
           this.#serviceOf(verification).verifications.create({
             to: attempt.to ?? '',
             channel: attempt.channel,
@@ -109,7 +113,9 @@ export class VerifyProvider {
       try {
         const target = 'sid' in by ? { verificationSid: by.sid } : { to: by.to };
         const service = this.#serviceOf(verification);
-        const checked = await timed('check', () => service.verificationChecks.create({ ...target, code }));
+        const checked = await timed('check', verification.tenant, () =>
+          service.verificationChecks.create({ ...target, code }),
+        );
         return { kind: 'checked', status: checked.status, sid: checked.sid };
       } catch (error) {
         return checkOutcomeOfError(error);
@@ -124,7 +130,7 @@ export class VerifyProvider {
   async pendingFor(verification: Verification, to: string): Promise<PendingAtProvider | null> {
     const service = this.#serviceOf(verification);
     try {
-      const found = await timed('fetch', () => service.verifications(to).fetch());
+      const found = await timed('fetch', verification.tenant, () => service.verifications(to).fetch());
       if (found.status !== 'pending') return null;
       return { sid: found.sid, createdAt: isoOf(found.dateCreated), attempts: readAttempts(found.sendCodeAttempts) };
     } catch (error) {
@@ -139,7 +145,9 @@ export class VerifyProvider {
    */
   async deliveryOf(verification: Verification, attemptSid: string): Promise<Delivery | null> {
     const client = this.#client(this.#tenantOf(verification));
-    const attempt = await timed('attempt', () => client.verify.v2.verificationAttempts(attemptSid).fetch());
+    const attempt = await timed('attempt', verification.tenant, () =>
+      client.verify.v2.verificationAttempts(attemptSid).fetch(),
+    );
     const data = (attempt.channelData ?? {}) as Record<string, unknown>;
     const status = [data['message_status'], data['call_status'], data['status']].find((one) => typeof one === 'string');
     return status === undefined ? null : deliveryOfStatus(status);
@@ -149,11 +157,16 @@ export class VerifyProvider {
   async tell(verification: Verification, sid: string, status: ToTell): Promise<void> {
     const service = this.#serviceOf(verification);
     try {
-      await timed('update', () => service.verifications(sid).update({ status }));
+      await timed('update', verification.tenant, () => service.verifications(sid).update({ status }));
     } catch (error) {
       if (error instanceof TwilioApiError && error.status === 404) return;
       throw error;
     }
+  }
+
+  /** False when the tenant is no longer in the tenant file, and so its credentials are gone. */
+  canAsk({ tenant }: Verification): boolean {
+    return this.#tenants.byName(tenant) !== undefined;
   }
 
   /** The one it was started with, whatever the tenant file says by now. */
@@ -173,11 +186,11 @@ export class VerifyProvider {
 }
 
 /** What events of the attempt carry, so that one which overtakes the answer finds its verification. */
-export const tagOf = ({ verificationId, number }: Pick<Attempt, 'verificationId' | 'number'>): string =>
+const tagOf = ({ verificationId, number }: Pick<Attempt, 'verificationId' | 'number'>): string =>
   `${verificationId}.${number}`;
 
 /** `send_code_attempts` as REST has it; what does not look like one is left out. */
-export function readAttempts(listed: unknown): ProviderAttempt[] {
+function readAttempts(listed: unknown): ProviderAttempt[] {
   if (!Array.isArray(listed)) return [];
   return listed.flatMap((one: unknown) => {
     const { attempt_sid: sid, channel, time } = (one ?? {}) as Record<string, unknown>;
@@ -228,14 +241,16 @@ function checkOutcomeOfError(error: unknown): CheckOutcome {
   return { kind: 'checked', status: 'pending', sid: null };
 }
 
-async function timed<R>(operation: string, call: () => Promise<R>): Promise<R> {
+async function timed<R>(operation: string, tenant: string, call: () => Promise<R>): Promise<R> {
   const stop = providerSeconds.startTimer({ operation });
   try {
     const result = await call();
     stop({ status: '2xx' });
     return result;
   } catch (error) {
-    stop({ status: error instanceof TwilioApiError ? String(error.status) : 'none' });
+    const answer = error instanceof TwilioApiError ? error : null;
+    stop({ status: answer ? String(answer.status) : 'none' });
+    if (answer?.status === 401 || answer?.code === 20003) credentialsRefused.inc({ tenant });
     throw error;
   }
 }

@@ -107,7 +107,7 @@ function earlier(a: string | null, b: string | null): string | null {
 }
 
 /** When the background has to look at a verification of which nothing else is wanted. */
-export function nextLook(
+function nextLook(
   { plan, position, lastSentAt, expiresAt }: Pick<Verification, 'plan' | 'position' | 'lastSentAt' | 'expiresAt'>,
   silenceMs: number | null,
 ): string | null {

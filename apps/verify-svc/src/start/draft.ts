@@ -1,4 +1,4 @@
-import { type StartVerificationCommand, type VerifyChannel, verifyChannel } from '@signalbox/contracts';
+import { type StartVerificationCommand, verifyChannel } from '@signalbox/contracts';
 import { requestDigest } from '@signalbox/domain-service';
 import { defaultVerifyChannels, type Tenant, type VerifyService } from '@signalbox/tenants';
 import { toE164 } from '@signalbox/twilio';
@@ -39,7 +39,8 @@ export function draft(
   const { channel } = command;
   const service = channel === 'totp' ? null : serviceOf(tenant, command.service ?? null);
   if (service === undefined) return fault('service', 'is not in verify.services of the tenant file');
-  if (service && serviceSid === null) return fault('service', 'is not at Twilio yet: apply verify.services');
+  if (service && serviceSid === null)
+    return fault('service', 'is not found at Twilio: apply verify.services, and see that the API key may read them');
   if (ownCode && !service?.customCode) return fault('code', 'this service does not take codes of your own');
   if (ownCode?.value && service && ownCode.value.length !== service.codeLength)
     return fault('code', `must have ${service.codeLength} digits, as the service says`);
@@ -130,6 +131,5 @@ function addressOf(
 
 /** The channel of a resend, where it is one that a code can be sent on. */
 export const sendableChannel = verifyChannel.exclude(['totp']);
-export type SendableChannel = Exclude<VerifyChannel, 'totp'>;
 
 const fault = (field: RequestFault['field'], detail: string): Drafted => ({ ok: false, fault: { field, detail } });

@@ -101,10 +101,8 @@ export class Starter {
 
   async #open(wants: Want[]): Promise<(Opened | Error)[]> {
     try {
-      return await this.#openIn((tx) => this.opener.open(tx, wants));
+      return await this.#openSeeing(wants);
     } catch (error) {
-      // Another transaction was first with one of the keys; this one saw it too late. Now it is seen.
-      if (isKeyTaken(error)) return this.#openIn((tx) => this.opener.open(tx, wants));
       if (wants.length === 1 || isTransient(error)) throw error;
       // One that cannot be stored fails alone.
       const each: (Opened | Error)[] = [];
@@ -115,11 +113,22 @@ export class Starter {
 
   async #openAlone(want: Want): Promise<Opened | Error> {
     try {
-      const [opened] = await this.#openIn((tx) => this.opener.open(tx, [want]));
+      const [opened] = await this.#openSeeing([want]);
       return opened ?? new Error('a want was not answered');
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }
+  }
+
+  /** Once more when another transaction was first with one of the keys, which this one saw too late: now it is seen. */
+  async #openSeeing(wants: readonly Want[]): Promise<Opened[]> {
+    const open = () => this.#openIn((tx) => this.opener.open(tx, wants));
+    try {
+      return await open();
+    } catch (error) {
+      if (!isKeyTaken(error)) throw error;
+    }
+    return open();
   }
 }
 

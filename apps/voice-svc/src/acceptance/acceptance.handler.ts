@@ -2,7 +2,8 @@ import { Controller, Inject } from '@nestjs/common';
 import { type CancelCallCommand, type EventOf, type PlaceCallCommand, topics } from '@signalbox/contracts';
 import { type Batch, OnBatch, RejectRecord } from '@signalbox/kafka';
 import { failpoints, onCommit, type Transaction } from '@signalbox/persistence';
-import { Acceptor, type PlaceAsked } from './acceptor.ts';
+import { turnedAway } from '../metrics.ts';
+import { type Acceptance, Acceptor, type PlaceAsked } from './acceptor.ts';
 import { cancelAll } from './cancel.ts';
 
 type Command = EventOf<typeof topics.voiceCommands>;
@@ -32,10 +33,19 @@ export class AcceptanceHandler {
     }
     const results = await this.#acceptor.accept(tx, calls);
     // Over Kafka nobody waits for an answer, and a request that is dropped must be found somewhere.
-    const conflicts = batch
-      .filter(({ event }) => event.type === 'voice.place.v1')
-      .filter((_record, index) => results[index]?.result === 'conflict');
+    const requests = batch.filter(({ event }) => event.type === 'voice.place.v1');
+    const thatCameTo = (result: Acceptance['result']) =>
+      requests.filter((_record, index) => results[index]?.result === result);
+    const conflicts = thatCameTo('conflict');
     if (conflicts.length > 0) throw new RejectRecord(conflicts, 'idempotencyKey: belongs to another request');
+    const tooMany = thatCameTo('full');
+    if (tooMany.length > 0) {
+      for (const { event } of tooMany) turnedAway.inc({ tenant: event.data.tenant });
+      throw new RejectRecord(
+        tooMany,
+        'tenant: as many of its calls wait to be placed as may (voice.quotas.maxWaiting)',
+      );
+    }
 
     if (cancels.length > 0) await cancelAll(tx, cancels, new Date());
     onCommit(tx, () => failpoints.reached('acceptance.committed'));

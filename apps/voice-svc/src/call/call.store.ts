@@ -85,15 +85,30 @@ export async function lock(tx: Transaction, ids: readonly string[]): Promise<Map
   return new Map(rows.map((row) => [row.id, toCall(row)]));
 }
 
-/** Our ids by the provider's, for callbacks that do not carry ours. Locks nothing: all of a batch are locked together, in one order. */
-export async function idsOfProviderSids(tx: Transaction, sids: readonly string[]): Promise<Map<string, string>> {
-  if (sids.length === 0) return new Map();
-  const { rows } = await run<{ provider_sid: string; id: string }>(
+/** A call of the provider as a tenant names it. */
+export interface ProviderCall {
+  readonly tenant: string;
+  readonly callSid: string;
+}
+
+export const providerKey = ({ tenant, callSid }: ProviderCall): string => `${tenant} ${callSid}`;
+
+/**
+ * Our ids by tenant and the provider's id, by `providerKey`, for callbacks that do not carry ours. Locks nothing: all of a batch
+ * are locked together, in one order.
+ */
+export async function idsOfProviderSids(tx: Transaction, named: readonly ProviderCall[]): Promise<Map<string, string>> {
+  if (named.length === 0) return new Map();
+  const wanted = columns(named, { tenant: 'text', provider_sid: 'text' }, ({ tenant, callSid }) => ({
+    tenant,
+    provider_sid: callSid,
+  }));
+  const { rows } = await run<{ tenant: string; provider_sid: string; id: string }>(
     tx,
-    'select provider_sid, call_id as id from attempts where provider_sid = any($1)',
-    [sids],
+    `select a.tenant, a.provider_sid, a.call_id as id from attempts a join ${wanted.as('n')} using (tenant, provider_sid)`,
+    wanted.parameters,
   );
-  return new Map(rows.map((row) => [row.provider_sid, row.id]));
+  return new Map(rows.map((row) => [providerKey({ tenant: row.tenant, callSid: row.provider_sid }), row.id]));
 }
 
 /** Locks calls the provider has been silent about for too long, or that somebody wants to end. */

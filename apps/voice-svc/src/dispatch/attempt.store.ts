@@ -5,13 +5,13 @@ import { callTable } from '../call/call.store.ts';
 
 export const attempts = new AttemptStore('call_id', callTable);
 
-/** Which of the provider's calls belong to an attempt of ours already. */
-export async function claimedSids(tx: Transaction, sids: readonly string[]): Promise<Set<string>> {
+/** Which of the provider's calls belong to an attempt of the tenant already. */
+export async function claimedSids(tx: Transaction, tenant: string, sids: readonly string[]): Promise<Set<string>> {
   if (sids.length === 0) return new Set();
   const { rows } = await run<{ sid: string }>(
     tx,
-    'select provider_sid as sid from attempts where provider_sid = any($1)',
-    [sids],
+    'select provider_sid as sid from attempts where tenant = $1 and provider_sid = any($2)',
+    [tenant, sids],
   );
   return new Set(rows.map(({ sid }) => sid));
 }

@@ -1,7 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { flowName } from '@signalbox/contracts';
 import type { Transact } from '@signalbox/persistence';
+import { findTenantFiles } from '@signalbox/tenants';
 import { activateFlow, putFlow } from './flow.store.ts';
 import { readFlow } from './read-flow.ts';
 
@@ -23,7 +23,7 @@ export interface FlowFile {
 }
 
 /**
- * Reads `<tenant>/<name>.yaml` (or .yml, .json); other files are left alone.
+ * Reads `<tenant>/<name>.yaml` (or .yml, .json) and `<tenant>.<name>.yaml`; other files are left alone.
  * @throws FlowDirectoryError
  */
 export async function readFlowDirectory(
@@ -32,22 +32,21 @@ export async function readFlowDirectory(
 ): Promise<readonly FlowFile[]> {
   const faults: string[] = [];
   const files: FlowFile[] = [];
-  const entries = await readdir(directory, { withFileTypes: true }).catch((error: Error) => {
+  const found = await findTenantFiles(directory, ['yaml', 'yml', 'json']).catch((error: Error) => {
     throw new FlowDirectoryError(directory, [`cannot be read: ${error.message}`]);
   });
-  for (const { name: tenant } of entries.filter((entry) => entry.isDirectory())) {
-    if (!isTenant(tenant)) faults.push(`${tenant}: there is no such tenant`);
-    for (const file of (await readdir(join(directory, tenant))).sort()) {
-      const [, name = ''] = /^(.+)\.(?:ya?ml|json)$/.exec(file) ?? [];
-      if (name === '') continue;
-      if (!flowName.safeParse(name).success) {
-        faults.push(`${tenant}/${file}: the name must be lower-case letters, digits and hyphens`);
-        continue;
-      }
-      const read = readFlow(await readFile(join(directory, tenant, file), 'utf8'));
-      if (read.ok) files.push({ tenant, name, definition: read.written });
-      else faults.push(...read.faults.map(({ path, problem }) => `${tenant}/${file}: ${path} ${problem}`));
+  for (const { tenant, name, shown, path } of found) {
+    if (!isTenant(tenant)) faults.push(`${shown}: there is no tenant ${tenant}`);
+    if (!flowName.safeParse(name).success) {
+      faults.push(`${shown}: the name must be lower-case letters, digits and hyphens`);
+      continue;
     }
+    if (files.some((one) => one.tenant === tenant && one.name === name)) {
+      faults.push(`${shown}: there is another file of this tenant and name`);
+    }
+    const read = readFlow(await readFile(path, 'utf8'));
+    if (read.ok) files.push({ tenant, name, definition: read.written });
+    else faults.push(...read.faults.map(({ path: at, problem }) => `${shown}: ${at} ${problem}`));
   }
   if (faults.length > 0) throw new FlowDirectoryError(directory, faults);
   return files;

@@ -10,10 +10,28 @@ const weekday: Readonly<Record<string, 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | '
   Sun: 'sun',
 };
 
-const formats = new Map<string, Intl.DateTimeFormat>();
+interface WallClock {
+  /** `2026-12-25` */
+  readonly date: string;
+  /** `09:30` */
+  readonly time: string;
+  readonly day: (typeof weekday)[string] | undefined;
+}
 
-/** The wall clock of a zone; making a format costs a hundred times what using it does. */
-function wallClock(zone: string, now: Date) {
+const formats = new Map<string, Intl.DateTimeFormat>();
+const clocks = new Map<string, { readonly minute: number; readonly clock: WallClock }>();
+
+/** The wall clock of a zone, made once a minute; making a format costs a hundred times what using it does. */
+function wallClock(zone: string, now: Date): WallClock {
+  const minute = Math.floor(now.getTime() / 60_000);
+  const known = clocks.get(zone);
+  if (known?.minute === minute) return known.clock;
+  const clock = readClock(zone, now);
+  clocks.set(zone, { minute, clock });
+  return clock;
+}
+
+function readClock(zone: string, now: Date): WallClock {
   const format =
     formats.get(zone) ??
     new Intl.DateTimeFormat('en-US', {

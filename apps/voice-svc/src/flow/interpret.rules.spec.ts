@@ -308,6 +308,31 @@ describe('a document', () => {
     expect(answerCall(flow, begun.state, { Digits: '#' }).cacheKey).toBeUndefined();
   });
 
+  it('has one with variables in it, as long as they are what the flow begins with', () => {
+    const named = validFlow(
+      {
+        ask: {
+          type: 'gather',
+          attempts: 1,
+          prompt: 'Welcome to {{company}}',
+          saveAs: 'company',
+          next: 'said',
+          noInput: 'said',
+          noMatch: 'said',
+        },
+        said: { type: 'hangup', prompt: 'Bye from {{company}}' },
+      },
+      { variables: { company: 'Acme' } },
+    );
+    const begun = beginCall(named);
+    expect(begun.cacheKey).toBe('ask|false|false');
+    expect(JSON.stringify(begun.verbs)).toContain('Welcome to Acme');
+    expect(answerCall(named, begun.state, {}).cacheKey).toBe('said|false|false');
+    const changed = answerCall(named, begun.state, { Digits: '42' });
+    expect(JSON.stringify(changed.verbs)).toContain('Bye from 42');
+    expect(changed.cacheKey).toBeUndefined();
+  });
+
   it('can be repeated, and is the same', () => {
     const begun = beginCall(flow);
     const retried = answerCall(flow, begun.state, { Digits: '5' });

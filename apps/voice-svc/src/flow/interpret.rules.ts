@@ -8,7 +8,7 @@ import {
 import { openingAt } from './hours.rules.ts';
 import type { FlowState } from './session.state.ts';
 import { parseSsml, type SsmlPart } from './ssml.rules.ts';
-import { cleanForXml, fill, hasPlaceholder, toValue, type Values } from './text.rules.ts';
+import { cleanForXml, fill, hasPlaceholder, placeholdersOf, toValue, type Values } from './text.rules.ts';
 import { languageOf } from './voices.rules.ts';
 import type { Gather, Heard, HttpAnswer, HttpQuestion, Mark, SmsEffect, Verb } from './verbs.ts';
 
@@ -141,7 +141,8 @@ class Speaker {
 
   fill(text: string, escape?: (value: string) => string): string {
     if (!hasPlaceholder(text)) return cleanForXml(text);
-    this.personal = true;
+    // With what the flow itself begins with it is the same text for every caller.
+    this.personal ||= placeholdersOf(text)?.every((name) => this.values[name] === this.#flow.variables[name]) !== true;
     return cleanForXml(fill(text, this.values, escape));
   }
 

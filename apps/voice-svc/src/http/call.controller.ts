@@ -21,6 +21,7 @@ import { z } from 'zod';
 import { recipientOf } from '../acceptance/accept.rules.ts';
 import { Acceptor } from '../acceptance/acceptor.ts';
 import { cancelAll } from '../acceptance/cancel.ts';
+import { turnedAway } from '../metrics.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import { findStory, listCalls } from './call.queries.ts';
 import {
@@ -77,6 +78,7 @@ export class CallController {
     failpoints.reached('acceptance.answering');
     this.#dispatcher.nudge();
     if (!result || result.result === 'conflict') throw keyConflict();
+    if (result.result === 'full') throw tooManyWait(tenant.name);
     const { callId: id, state } = result;
     return { callId: id, idempotencyKey: request.idempotencyKey, state, repeated: result.result === 'repeat' };
   }
@@ -127,6 +129,12 @@ function keyConflict(): ProblemException {
   return new ProblemException(422, 'Idempotency key reused', detail, {
     errors: [{ pointer: '#/idempotencyKey', detail: 'was used with a different request' }],
   });
+}
+
+function tooManyWait(tenant: string): ProblemException {
+  turnedAway.inc({ tenant });
+  const detail = 'As many of your calls wait to be placed as may; nothing was accepted, ask again later';
+  return new ProblemException(429, 'Too many calls waiting', detail, {}, { 'retry-after': '5' });
 }
 
 function notFound(): ProblemException {

@@ -1,5 +1,5 @@
+import { newestFirst } from '@signalbox/domain-service';
 import { type AttemptRow, toAttempt } from '@signalbox/outbound';
-import { writeCursor } from '@signalbox/service';
 import type { DataSource } from 'typeorm';
 import { recipientOf } from '../acceptance/accept.rules.ts';
 import type { Call } from '../call/call.ts';
@@ -30,7 +30,10 @@ interface FactsRow {
 
 /** Undefined for a call that does not exist or is another tenant's. */
 export async function findStory(db: DataSource, tenant: string, id: string): Promise<CallStory | undefined> {
-  const [row] = await db.query<CallRow[]>('select * from calls where id = $1 and tenant = $2', [id, tenant]);
+  const [row] = await db.query<(CallRow & { redacted_at: Date | null })[]>(
+    'select * from calls where id = $1 and tenant = $2',
+    [id, tenant],
+  );
   if (!row) return undefined;
   const call = toCall(row);
   const sids = [...call.earlierSids, call.providerSid].filter((sid) => sid !== null);
@@ -47,6 +50,7 @@ export async function findStory(db: DataSource, tenant: string, id: string): Pro
   return {
     ...summarise(call),
     say: call.request.say ?? null,
+    redactedAt: row.redacted_at?.toISOString() ?? null,
     nextAttemptAt: call.dueAt,
     cancelRequested: call.cancelRequested,
     attempts: tried.map(toAttempt).map(({ itemId: _id, leaseUntil: _lease, worker: _worker, ...attempt }) => attempt),
@@ -57,34 +61,12 @@ export async function findStory(db: DataSource, tenant: string, id: string): Pro
   };
 }
 
-/** Newest first, by keyset: a page costs the same however deep it is. */
 export async function listCalls(db: DataSource, tenant: string, query: ListQuery): Promise<CallPageBody> {
-  const parameters: unknown[] = [tenant];
-  const conditions = ['tenant = $1'];
-  const add = (condition: (parameter: string) => string, value: unknown) => {
-    parameters.push(value);
-    conditions.push(condition(`$${parameters.length}`));
-  };
-  if (query.to !== undefined) add((p) => `recipient = ${p}`, asStored(query.to));
-  if (query.state !== undefined) add((p) => `state = ${p}`, query.state);
-  if (query.inDoubt) conditions.push(`id in (select call_id from attempts where state = 'in_doubt')`);
-  if (query.idempotencyKey !== undefined) add((p) => `idempotency_key = ${p}`, query.idempotencyKey);
-  if (query.cursor) {
-    parameters.push(query.cursor.at, query.cursor.id);
-    conditions.push(`(created_at, id) < ($${parameters.length - 1}, $${parameters.length})`);
-  }
-  parameters.push(query.limit + 1);
-  const rows = await db.query<CallRow[]>(
-    `select * from calls where ${conditions.join(' and ')}
-     order by created_at desc, id desc limit $${parameters.length}`,
-    parameters,
-  );
-  const calls = rows.slice(0, query.limit).map(toCall);
-  const last = calls.at(-1);
-  return {
-    calls: calls.map(summarise),
-    nextCursor: last && rows.length > query.limit ? writeCursor({ at: last.createdAt, id: last.id }) : null,
-  };
+  const { to, state, idempotencyKey, inDoubt } = query;
+  const where = { tenant, recipient: to && asStored(to), state, idempotency_key: idempotencyKey };
+  const and = [inDoubt ? `id in (select call_id from attempts where state = 'in_doubt')` : undefined];
+  const { rows, nextCursor } = await newestFirst<CallRow>(db, { table: 'calls', where, and }, query);
+  return { calls: rows.map(toCall).map(summarise), nextCursor };
 }
 
 function summarise(call: Call): CallSummary {

@@ -64,6 +64,7 @@ const facts = z
 export const callStory = callSummary
   .extend({
     say: z.string().nullable(),
+    redactedAt: timestamp.nullable().meta({ description: 'When its text, or all of the person, was taken out of it' }),
     nextAttemptAt: timestamp.nullable().meta({ description: 'When it is called, or called again, at the earliest' }),
     cancelRequested: z.boolean(),
     attempts: z.array(attempt).meta({ description: 'Each was a request to the provider' }),

@@ -10,7 +10,7 @@ import { type Batch, OnBatch } from '@signalbox/kafka';
 import { failpoints, onCommit, Outbox, type Transaction, writeAll } from '@signalbox/persistence';
 import { TenantDirectory } from '@signalbox/tenants';
 import { type Call, remark, type Step, unchanged } from '../call/call.ts';
-import { eventKey, idsOfProviderSids, knownEvents, lock, save } from '../call/call.store.ts';
+import { eventKey, idsOfProviderSids, knownEvents, lock, providerKey, save } from '../call/call.store.ts';
 import { CONFIG, type VoiceConfig } from '../config.ts';
 import { settledByReports } from '../dispatch/attempt.store.ts';
 import { conferenceEventOf, conferenceWrites, toOutgoing } from '../facts/conference.ts';
@@ -174,10 +174,10 @@ interface Owners {
 
 /** Finds and locks the calls by our id from the callback URL, else by the provider's. */
 async function ownersOf(tx: Transaction, callbacks: readonly Told<Owned>[]): Promise<Owners> {
-  const sidOf = ({ callSid, resourceSid }: Owned) => callSid ?? resourceSid;
-  const strangers = callbacks.flatMap(({ data }) => (data.correlationId === null ? [sidOf(data)] : []));
+  const named = ({ tenant, callSid, resourceSid }: Owned) => ({ tenant, callSid: callSid ?? resourceSid });
+  const strangers = callbacks.flatMap(({ data }) => (data.correlationId === null ? [named(data)] : []));
   const idOf = await idsOfProviderSids(tx, strangers);
-  const idFor = (data: Owned) => data.correlationId ?? idOf.get(sidOf(data));
+  const idFor = (data: Owned) => data.correlationId ?? idOf.get(providerKey(named(data)));
   const calls = await lock(
     tx,
     callbacks.flatMap(({ data }) => idFor(data) ?? []),

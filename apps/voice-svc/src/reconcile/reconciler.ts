@@ -219,6 +219,7 @@ async function conclude(
 
   const claimed = await claimedSids(
     tx,
+    call.tenant,
     listed.map(({ sid }) => sid),
   );
   const rivals = (await attempts.rivalsOf(tx, call)).map(({ item, attempt: open }) => ({ call: item, attempt: open }));

@@ -26,9 +26,6 @@ import {
 /** Looked at in one pass; each costs requests to the provider. */
 const perPass = 20;
 
-/** Between two tries to delete one that could not be. */
-const retryMs = 60_000;
-
 /**
  * Looks after recordings: asks what they cost, and deletes them at the provider when their time is over. One counts as deleted
  * only when the provider was asked for it afterwards and had it no more.
@@ -52,11 +49,7 @@ export class RecordingKeeper {
     this.#tenants = tenants;
     this.#config = config;
     this.#log = log;
-    this.#work = new Periodic('keeping of recordings', config.RECORDINGS_POLL_MS, log, async () => {
-      const counts = [await this.#deleteDoomed(), await this.#askPrices()];
-      const more = await this.#transact((tx) => forgetOld(tx, new Date(), 1_000));
-      return more || counts.some((count) => count >= perPass);
-    });
+    this.#work = new Periodic('keeping of recordings', config.RECORDINGS_POLL_MS, log, () => this.pass(new Date()));
   }
 
   start(): void {
@@ -67,12 +60,21 @@ export class RecordingKeeper {
     await this.#work.stop();
   }
 
-  async #deleteDoomed(): Promise<number> {
-    const now = new Date();
-    const doomed = await this.#transact(async (tx) => {
-      deletionsOverdue.set(await countOverdue(tx));
-      return takeDoomed(tx, now, new Date(now.getTime() + retryMs), perPass);
-    });
+  /** Does what is due; true when there may be more. */
+  async pass(now: Date): Promise<boolean> {
+    const counts = [await this.#deleteDoomed(now), await this.#askPrices(now)];
+    const more = await this.#transact((tx) => forgetOld(tx, now, 1_000));
+    return more || counts.some((count) => count >= perPass);
+  }
+
+  async #deleteDoomed(now: Date): Promise<number> {
+    const { overdue, doomed } = await this.#transact(async (tx) => ({
+      overdue: await countOverdue(tx, now),
+      doomed: await takeDoomed(tx, now, perPass),
+    }));
+    // Of whom nothing is overdue any more there is no series.
+    deletionsOverdue.reset();
+    for (const [tenant, count] of overdue) deletionsOverdue.set({ tenant }, count);
     await Promise.all(doomed.map((recording) => this.#delete(recording)));
     return doomed.length;
   }
@@ -90,12 +92,11 @@ export class RecordingKeeper {
       }
       await this.#save(recording, (current) => proven(current, fetched, new Date()));
     } catch (error) {
-      this.#log.warn({ err: error, recordingSid }, 'a recording whose time is over could not be deleted');
+      this.#log.warn({ err: error, recordingSid, tenant }, 'a recording whose time is over could not be deleted');
     }
   }
 
-  async #askPrices(): Promise<number> {
-    const now = new Date();
+  async #askPrices(now: Date): Promise<number> {
     const until = new Date(now.getTime() + this.#config.ATTEMPT_LEASE_MS);
     const due = await this.#transact((tx) => takeUnpriced(tx, now, until, perPass));
     await Promise.all(due.map(({ recording, asks }) => this.#askPrice(recording, asks)));

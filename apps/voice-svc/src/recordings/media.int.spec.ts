@@ -15,7 +15,7 @@ describe('the sound of a recording, from a provider that knows no ranges', () =>
     server.close();
   });
 
-  async function open(answer: RequestListener, range: string) {
+  async function open(answer: RequestListener, range: string, hosts: readonly string[] = []) {
     server = createServer(answer).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -24,7 +24,7 @@ describe('the sound of a recording, from a provider that knows no ranges', () =>
       apiKey: { sid: 'SK', secret: 'secret' },
       baseUrl: `http://127.0.0.1:${port}`,
     };
-    media = new RecordingMedia({ PROVIDER_TIMEOUT_MS: 5_000 } as VoiceConfig);
+    media = new RecordingMedia({ PROVIDER_TIMEOUT_MS: 5_000, RECORDING_MEDIA_HOSTS: hosts } as unknown as VoiceConfig);
     return media.open({ twilio } as unknown as Tenant, `RE${'0'.repeat(32)}`, 'wav', range);
   }
 
@@ -52,5 +52,42 @@ describe('the sound of a recording, from a provider that knows no ranges', () =>
     opened.sound.body.destroy();
     await gone;
     expect(opened.sound.body.destroyed).toBe(true);
+  });
+
+  it('is fetched once more where the provider says it is now, without the credentials', async () => {
+    const asked: (string | undefined)[] = [];
+    const opened = await open(({ url, headers }, response) => {
+      asked.push(headers.authorization);
+      if (url === '/moved') response.setHeader('content-length', 10).end('0123456789');
+      else response.writeHead(307, { location: '/moved' }).end();
+    }, 'bytes=0-1');
+    if (opened.kind !== 'sound') throw new Error(opened.kind);
+    expect(Buffer.concat((await opened.sound.body.toArray()) as Buffer[]).toString()).toBe('01');
+    expect(asked).toEqual([expect.stringMatching(/^Basic /), undefined]);
+  });
+
+  it('is not fetched from anywhere else, nor a third time', async () => {
+    const away = await open(
+      (_request, response) => void response.writeHead(302, { location: 'http://169.254.169.254/' }).end(),
+      'bytes=0-1',
+    );
+    expect(away).toMatchObject({ kind: 'failed', status: 302, why: expect.stringContaining('RECORDING_MEDIA_HOSTS') });
+    await media.onApplicationShutdown();
+    server.close();
+    let asked = 0;
+    const circle = await open((_request, response) => {
+      asked++;
+      response.writeHead(302, { location: '/again' }).end();
+    }, 'bytes=0-1');
+    expect([circle.kind, asked]).toEqual(['failed', 2]);
+  });
+
+  it('is not fetched from a host of the list whose name leads inside', async () => {
+    const opening = open(
+      (_request, response) => void response.writeHead(302, { location: 'https://localhost/' }).end(),
+      'bytes=0-1',
+      ['localhost'],
+    );
+    await expect(opening).rejects.toThrow(/may not be asked/);
   });
 });

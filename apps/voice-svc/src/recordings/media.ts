@@ -1,9 +1,12 @@
 import { Readable, Transform } from 'node:stream';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Tenant } from '@signalbox/tenants';
-import { Agent, request } from 'undici';
+import { Agent, type Dispatcher, request } from 'undici';
 import { CONFIG, type VoiceConfig } from '../config.ts';
+import { kindOfAddress, listOf } from '../session/address.rules.ts';
+import { checkedAgent } from '../session/checked-agent.ts';
 import { rangeOf } from './range.rules.ts';
+import { movedTo } from './redirect.rules.ts';
 
 /** What is handed on to who may hear it. */
 export interface Sound {
@@ -14,7 +17,10 @@ export interface Sound {
 
 export type MediaAnswer =
   | { readonly kind: 'sound'; readonly sound: Sound }
-  | { readonly kind: 'gone' | 'unsatisfiable' | 'failed'; readonly status: number };
+  | { readonly kind: 'gone' | 'unsatisfiable'; readonly status: number }
+  | { readonly kind: 'failed'; readonly status: number; readonly why?: string };
+
+const nothingPrivate = listOf([]);
 
 /**
  * The sound of recordings, straight from the provider with the tenant's credentials. The address is made here and not taken
@@ -24,6 +30,8 @@ export type MediaAnswer =
 export class RecordingMedia implements OnApplicationShutdown {
   readonly #config: VoiceConfig;
   readonly #agent = new Agent({ connections: 50, connect: { timeout: 5_000 } });
+  /** For where the provider sends us: a name of its that leads inside is not followed either. */
+  readonly #elsewhere = checkedAgent((address) => kindOfAddress(address, nothingPrivate) === 'public');
 
   constructor(@Inject(CONFIG) config: VoiceConfig) {
     this.#config = config;
@@ -44,48 +52,57 @@ export class RecordingMedia implements OnApplicationShutdown {
       headers: { authorization: `Basic ${credentials}`, ...(range && { range }) },
       headersTimeout: this.#config.PROVIDER_TIMEOUT_MS,
     });
-    // The media may lie elsewhere; the credentials are not for there.
     const location = first.headers['location'];
-    const moved = first.statusCode >= 300 && first.statusCode < 400 && typeof location === 'string';
-    if (moved) await first.body.dump();
-    const answer = moved
-      ? await request(new URL(location, url), {
-          dispatcher: this.#agent,
-          headers: range ? { range } : {},
-          headersTimeout: this.#config.PROVIDER_TIMEOUT_MS,
-        })
-      : first;
-    const { statusCode, headers, body } = answer;
-    if (statusCode === 206) {
-      const handed = { ...typeOf(headers), ...pick(headers, 'content-length'), ...pick(headers, 'content-range') };
-      return { kind: 'sound', sound: { status: 206, headers: handed, body } };
+    if (first.statusCode < 300 || first.statusCode >= 400 || typeof location !== 'string') return handOn(first, range);
+    await first.body.dump();
+    const moved = movedTo(location, url, this.#config.RECORDING_MEDIA_HOSTS);
+    if (!moved) {
+      const why = 'it was moved to a place that is not among RECORDING_MEDIA_HOSTS';
+      return { kind: 'failed', status: first.statusCode, why };
     }
-    if (statusCode !== 200) {
-      await body.dump();
-      if (statusCode === 404 || statusCode === 410) return { kind: 'gone', status: statusCode };
-      return { kind: statusCode === 416 ? 'unsatisfiable' : 'failed', status: statusCode };
-    }
-    const size = Number(headers['content-length']);
-    const part = Number.isInteger(size) ? rangeOf(range, size) : undefined;
-    if (part === 'unsatisfiable') {
-      body.destroy();
-      return { kind: 'unsatisfiable', status: 416 };
-    }
-    if (part === undefined) {
-      const handed = { ...typeOf(headers), ...pick(headers, 'content-length') };
-      return { kind: 'sound', sound: { status: 200, headers: handed, body } };
-    }
-    const handed = {
-      ...typeOf(headers),
-      'content-length': String(part.end - part.start + 1),
-      'content-range': `bytes ${part.start}-${part.end}/${size}`,
-    };
-    return { kind: 'sound', sound: { status: 206, headers: handed, body: cut(body, part.start, part.end) } };
+    // The media may lie elsewhere; the credentials are not for there. What has moved once more is not followed.
+    const second = await request(moved.url, {
+      dispatcher: moved.isHome ? this.#agent : this.#elsewhere,
+      headers: range ? { range } : {},
+      headersTimeout: this.#config.PROVIDER_TIMEOUT_MS,
+    });
+    return handOn(second, range);
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.#agent.destroy();
+    await Promise.all([this.#agent.destroy(), this.#elsewhere.destroy()]);
   }
+}
+
+async function handOn(
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  range: string | undefined,
+): Promise<MediaAnswer> {
+  if (statusCode === 206) {
+    const handed = { ...typeOf(headers), ...pick(headers, 'content-length'), ...pick(headers, 'content-range') };
+    return { kind: 'sound', sound: { status: 206, headers: handed, body } };
+  }
+  if (statusCode !== 200) {
+    await body.dump();
+    if (statusCode === 404 || statusCode === 410) return { kind: 'gone', status: statusCode };
+    return { kind: statusCode === 416 ? 'unsatisfiable' : 'failed', status: statusCode };
+  }
+  const size = Number(headers['content-length']);
+  const part = Number.isInteger(size) ? rangeOf(range, size) : undefined;
+  if (part === 'unsatisfiable') {
+    body.destroy();
+    return { kind: 'unsatisfiable', status: 416 };
+  }
+  if (part === undefined) {
+    const handed = { ...typeOf(headers), ...pick(headers, 'content-length') };
+    return { kind: 'sound', sound: { status: 200, headers: handed, body } };
+  }
+  const handed = {
+    ...typeOf(headers),
+    'content-length': String(part.end - part.start + 1),
+    'content-range': `bytes ${part.start}-${part.end}/${size}`,
+  };
+  return { kind: 'sound', sound: { status: 206, headers: handed, body: cut(body, part.start, part.end) } };
 }
 
 /** Where the account's recordings are, as Twilio's SDK makes its host names of region and edge. */

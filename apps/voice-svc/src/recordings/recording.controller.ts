@@ -133,6 +133,7 @@ export class RecordingController {
   ): Promise<StreamableFile> {
     const recording = await this.#find(tenant.name, id);
     if (recording.state === 'deleted') throw this.#refused(410, 'Gone', 'This recording was deleted');
+    if (recording.erased) throw this.#refused(410, 'Gone', 'Whose recording this is was erased: it is being deleted');
     if (recording.state !== 'completed') throw this.#refused(409, 'No sound', `The recording is ${recording.state}`);
     const by = request.tokenHolder?.name ?? 'unnamed token';
     // Before the first byte: nobody hears anything of which nothing is known afterwards.
@@ -171,7 +172,8 @@ export class RecordingController {
     await this.#transact((tx) =>
       run(
         tx,
-        'update recordings set delete_at = now() where tenant = $1 and recording_sid = $2 and proven_at is null',
+        `update recordings set delete_at = least(delete_at, now()), deletion_try_at = null
+         where tenant = $1 and recording_sid = $2 and proven_at is null`,
         [tenant.name, id],
       ),
     );
@@ -216,7 +218,8 @@ export class RecordingController {
 }
 
 function show(recording: Recording): RecordingBody {
-  const { recordingSid, tenant: _tenant, sequence: _sequence, deletedAt, provenAt, proofStatus, ...rest } = recording;
+  const { recordingSid, tenant: _tenant, sequence: _sequence, erased: _erased, ...known } = recording;
+  const { deletedAt, provenAt, proofStatus, ...rest } = known;
   const proven = deletedAt !== null && provenAt !== null && proofStatus !== null;
   return {
     recordingId: recordingSid,

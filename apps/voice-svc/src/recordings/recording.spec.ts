@@ -67,6 +67,24 @@ describe('a recording', () => {
     });
   });
 
+  it('is deleted as soon as somebody has wanted it gone, whatever is told of it since', () => {
+    const begun = { ...(after('in-progress', null, 86_400_000) as Recording), deleteAt: '2026-11-24T18:30:00.000Z' };
+    expect(after('completed', begun, 86_400_000)?.deleteAt).toBe('2026-11-24T18:30:00.000Z');
+    expect(after('completed', begun, null)?.deleteAt).toBe('2026-11-24T18:30:00.000Z');
+  });
+
+  it('no longer says whose it was when that person was erased and it is gone', () => {
+    const { recording, event } = proven({ ...(after('completed') as Recording), erased: true }, 404, new Date());
+    expect(recording).toMatchObject({
+      callId: null,
+      callSid: null,
+      conferenceSid: null,
+      source: null,
+      state: 'deleted',
+    });
+    expect(event?.event.data).toMatchObject({ callSid: told('completed').callSid, state: 'deleted' });
+  });
+
   it('tells what it costs', () => {
     const step = priced(after('completed') as Recording, '-0.0025', 'USD', new Date());
     expect(step.event?.event.data).toMatchObject({ state: 'completed', price: '-0.0025', sequence: 2 });

@@ -43,6 +43,7 @@ export interface RecordingRow {
   readonly deleted_at: Date | null;
   readonly proven_at: Date | null;
   readonly proof_status: number | null;
+  readonly erasure: string | null;
 }
 
 export type RecordingKey = Pick<Recording, 'tenant' | 'recordingSid'>;
@@ -111,15 +112,39 @@ export function recordingsWrite(steps: readonly RecordingStep[], askAt: Date): W
   });
 }
 
-/** Recordings whose time is over, each for one replica at a time: until `until` they are this one's. */
-export async function takeDoomed(tx: Transaction, now: Date, until: Date, limit: number): Promise<Recording[]> {
+/** The pause after a try to delete one: a minute, and each time twice as long, up to this many doublings: about eight hours. */
+const pauseDoublings = 9;
+
+const dueAt = 'coalesce(deletion_try_at, delete_at)';
+const isDoomed = 'delete_at is not null and proven_at is null';
+
+/**
+ * Recordings whose time is over, each for one replica at a time, and not again before a pause that grows. The tenants take turns:
+ * one whose recordings cannot be deleted does not keep those of the others.
+ */
+export async function takeDoomed(tx: Transaction, now: Date, limit: number): Promise<Recording[]> {
   const { rows } = await run<RecordingRow>(
     tx,
-    `update recordings r set delete_at = $2, deletion_asks = least(r.deletion_asks + 1, 1000)
-     from (select tenant, recording_sid from recordings where delete_at <= $1 and proven_at is null
-           order by delete_at limit $3 for update skip locked) due
-     where r.tenant = due.tenant and r.recording_sid = due.recording_sid returning r.*`,
-    [now, until, limit],
+    `with recursive owners as (
+       select min(tenant) as tenant from recordings where ${isDoomed}
+       union all
+       select (select min(tenant) from recordings where ${isDoomed} and tenant > o.tenant) from owners o
+       where o.tenant is not null),
+     fair as materialized (
+       select o.tenant, r.recording_sid from owners o
+       cross join lateral (
+         select recording_sid, row_number() over (order by ${dueAt}, recording_sid) as turn from (
+           select recording_sid, deletion_try_at, delete_at from recordings
+           where tenant = o.tenant and ${isDoomed} and ${dueAt} <= $1 order by ${dueAt} limit $2) as first) r
+       order by r.turn, o.tenant limit $2),
+     due as materialized (
+       select tenant, recording_sid from recordings r
+       where (tenant, recording_sid) in (select tenant, recording_sid from fair) and ${isDoomed} and ${dueAt} <= $1
+       order by tenant, recording_sid for update skip locked)
+     update recordings r set deletion_asks = least(r.deletion_asks + 1, 1000),
+       deletion_try_at = $1::timestamptz + interval '1 minute' * power(2, least(r.deletion_asks, ${pauseDoublings}))
+     from due where r.tenant = due.tenant and r.recording_sid = due.recording_sid returning r.*`,
+    [now, limit],
   );
   return rows.map(toRecording);
 }
@@ -154,13 +179,15 @@ export async function askAgain(
   ]);
 }
 
-/** So many recordings should have been deleted this long ago and are not proven to be. */
-export async function countOverdue(tx: Transaction): Promise<number> {
-  const { rows } = await run<{ count: string }>(
+/** So many recordings of each tenant should have been deleted an hour ago and are not proven to be. */
+export async function countOverdue(tx: Transaction, now: Date): Promise<Map<string, number>> {
+  const { rows } = await run<{ tenant: string; count: number }>(
     tx,
-    `select count(*) from recordings where proven_at is null and delete_at is not null and deletion_asks > 60`,
+    `select tenant, count(*)::int as count from recordings
+     where ${isDoomed} and delete_at < $1::timestamptz - interval '1 hour' group by tenant`,
+    [now],
   );
-  return Number(rows[0]?.count ?? 0);
+  return new Map(rows.map(({ tenant, count }) => [tenant, count]));
 }
 
 export interface Access {
@@ -201,5 +228,6 @@ export function toRecording(row: RecordingRow): Recording {
     deletedAt: row.deleted_at?.toISOString() ?? null,
     provenAt: row.proven_at?.toISOString() ?? null,
     proofStatus: row.proof_status,
+    erased: row.erasure !== null,
   };
 }

@@ -24,12 +24,14 @@ export interface Recording {
   readonly currency: string | null;
   readonly createdAt: string;
   readonly updatedAt: string;
-  /** By the tenant's retention; null: kept until somebody deletes it. */
+  /** By the tenant's retention, or because somebody wants it gone; null: kept until then. */
   readonly deleteAt: string | null;
   readonly deletedAt: string | null;
   /** When the provider was asked for it afterwards and had it no more. */
   readonly provenAt: string | null;
   readonly proofStatus: number | null;
+  /** Whose it is was erased: once it is gone it no longer says which call it was of. */
+  readonly erased: boolean;
 }
 
 export interface RecordingStep {
@@ -73,13 +75,21 @@ export function advance(
     currency: null,
     createdAt: begun,
     updatedAt: at,
-    // Also one without sound is something the provider keeps.
-    deleteAt: keepMs === null ? null : new Date(Date.parse(begun) + keepMs).toISOString(),
+    // Also one without sound is something the provider keeps. What somebody wants gone sooner stays so.
+    deleteAt: earlier(before?.deleteAt ?? null, keepMs === null ? null : iso(Date.parse(begun) + keepMs)),
     deletedAt: null,
     provenAt: null,
     proofStatus: null,
+    erased: before?.erased ?? false,
   };
   return { before, recording, event: changed(recording, before?.state ?? null, at) };
+}
+
+const iso = (ms: number) => new Date(ms).toISOString();
+
+function earlier(one: string | null, other: string | null): string | null {
+  if (one === null || other === null) return one ?? other;
+  return one < other ? one : other;
 }
 
 /** It is gone: deleted, asked for again, and not there. */
@@ -94,7 +104,10 @@ export function proven(before: Recording, fetchStatus: number, now: Date): Recor
     proofStatus: fetchStatus,
     updatedAt: at,
   };
-  return { before, recording, event: changed(recording, before.state, at) };
+  const left = before.erased
+    ? { ...recording, callId: null, callSid: null, conferenceSid: null, source: null }
+    : recording;
+  return { before, recording: left, event: changed(recording, before.state, at) };
 }
 
 /** The provider has told what it costs. */

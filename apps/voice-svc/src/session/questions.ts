@@ -1,8 +1,8 @@
-import { lookup } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
-import { Agent, type Dispatcher, request } from 'undici';
+import { isIP } from 'node:net';
+import { type Agent, type Dispatcher, request } from 'undici';
 import type { HttpAnswer, HttpQuestion } from '../flow/verbs.ts';
 import { kindOfAddress, listOf } from './address.rules.ts';
+import { checkedAgent } from './checked-agent.ts';
 
 export interface QuestionsOptions {
   /** CIDR ranges of private addresses that flows may ask, over plain http too. */
@@ -34,7 +34,7 @@ export class Questions {
       'http:': (address) => kindOfAddress(address, allowed) === 'allowed',
     };
     this.#agents = Object.fromEntries(
-      Object.entries(this.#mayAsk).map(([protocol, mayAsk]) => [protocol, agentFor(mayAsk)]),
+      Object.entries(this.#mayAsk).map(([protocol, mayAsk]) => [protocol, checkedAgent(mayAsk)]),
     );
   }
 
@@ -75,25 +75,6 @@ export class Questions {
     await Promise.all(Object.values(this.#agents).map((agent) => agent.destroy()));
   }
 }
-
-function agentFor(mayAsk: (address: string) => boolean): Agent {
-  const checkedLookup: LookupFunction = (host, options, callback) => {
-    lookup(host, { ...options, all: true }, (error, addresses) => {
-      const refused = error ?? (addresses.every(({ address }) => mayAsk(address)) ? undefined : refusal(host));
-      const [first] = addresses ?? [];
-      if (refused || !first) callback(refused ?? refusal(host), []);
-      else if (options.all) callback(null, addresses);
-      else callback(null, first.address, first.family);
-    });
-  };
-  return new Agent({
-    connect: { lookup: checkedLookup, timeout: 5_000 },
-    connections: 50,
-    maxHeaderSize: 16_384,
-  });
-}
-
-const refusal = (host: string): Error => new QuestionFailed(`${host} is at an address that may not be asked`);
 
 async function readBounded(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];

@@ -8,8 +8,8 @@ const everyMs = 60_000;
 const batch = 5_000;
 
 /**
- * Removes what calls were told, a day after: Twilio asks again within seconds, and a call lasts a day at most. Where a call was
- * is forgotten with it; events tell the story to whoever wants to keep it.
+ * Removes where calls were and what they were told last, a day after: Twilio asks again within seconds, and a call lasts a day at
+ * most. Events tell the story to whoever wants to keep it.
  */
 @Injectable()
 export class SessionRetention implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -34,18 +34,13 @@ export class SessionRetention implements OnApplicationBootstrap, OnApplicationSh
     const before = new Date(now.getTime() - 86_400_000);
     return this.#transact(async (tx) => {
       if (!(await isAlone(tx, 'flow session retention'))) return false;
-      const { affected: sessions } = await run(
+      const { affected } = await run(
         tx,
         `delete from flow_sessions where (tenant, call_sid) in
-           (select tenant, call_sid from flow_sessions where updated_at < $1 limit ${batch})`,
+           (select tenant, call_sid from flow_sessions where begun_at < $1 and updated_at < $1 limit ${batch})`,
         [before],
       );
-      const { affected: steps } = await run(
-        tx,
-        `delete from flow_steps where ctid in (select ctid from flow_steps where at < $1 limit ${batch})`,
-        [before],
-      );
-      return sessions === batch || steps === batch;
+      return affected === batch;
     });
   }
 }

@@ -16,6 +16,11 @@ export class StoreAway extends Error {
   override readonly name = 'StoreAway';
 }
 
+/** Where a call is by its row, and what it was told last. */
+export interface StoredPlace extends Place {
+  readonly document: string;
+}
+
 export interface StepStoreOptions {
   readonly pool: Pick<pg.Pool, 'query'>;
   /** Milliseconds a caller waits for a step to be stored. */
@@ -38,10 +43,10 @@ export class StepStore {
   constructor(options: StepStoreOptions) {
     this.#options = options;
     this.#commit = new GroupCommit((steps) => this.#flush(steps), {
-      maxItems: 200,
+      maxItems: 32,
       concurrency: 2,
-      // A statement costs much whatever it holds; a lone caller waits for nothing.
-      minIntervalMs: 4,
+      // A statement costs as much as ten steps, whatever it holds; a lone caller waits for nothing, nor does a full batch.
+      minIntervalMs: 8,
       maxPending: 5000,
       timeout: { ms: options.patienceMs, error: () => new StoreTooSlow(`not stored within ${options.patienceMs} ms`) },
     });
@@ -67,118 +72,140 @@ export class StepStore {
     return this.#commit.drain();
   }
 
-  /** Where a call is, by its row. Undefined when there is none. */
-  async place(tenant: string, callSid: string): Promise<Place | undefined> {
+  /** Where a call is, and what it was told last, by its row. Undefined when there is none. */
+  async place(tenant: string, callSid: string): Promise<StoredPlace | undefined> {
     const { rows } = await this.#options.pool.query<{
       call_id: string | null;
       flow: string;
       version: number;
       state: FlowState;
+      document: string;
     }>({
       name: 'flow-place',
-      text: 'select call_id, flow, version, state from flow_sessions where tenant = $1 and call_sid = $2',
+      text: 'select call_id, flow, version, state, document from flow_sessions where tenant = $1 and call_sid = $2',
       values: [tenant, callSid],
     });
     const [row] = rows;
-    return row && { callId: row.call_id, flow: row.flow, version: row.version, state: row.state };
-  }
-
-  /** What a call was told at a step. */
-  async documentOf(tenant: string, callSid: string, flow: string, step: number): Promise<string | undefined> {
-    const { rows } = await this.#options.pool.query<{ document: string }>({
-      name: 'flow-document',
-      text: 'select document from flow_steps where tenant = $1 and call_sid = $2 and flow = $3 and step = $4',
-      values: [tenant, callSid, flow, step],
-    });
-    return rows[0]?.document;
+    return (
+      row && { callId: row.call_id, flow: row.flow, version: row.version, state: row.state, document: row.document }
+    );
   }
 
   async #flush(steps: readonly Step[]): Promise<StepTaken[]> {
     const first = new Map<string, Step>();
-    for (const step of steps) if (!first.has(keyOf(step))) first.set(keyOf(step), step);
+    // Of another step of the same call: a statement can change a row only once.
+    const others: Step[] = [];
+    for (const step of steps) {
+      const before = first.get(callOf(step));
+      if (!before) first.set(callOf(step), step);
+      else if (before.flow !== step.flow || before.state.step !== step.state.step) others.push(step);
+    }
+    const known = await this.#takeEach([...first.values()]);
+    const later = new Map(others.length > 0 ? zip(others, await this.#flush(others)) : []);
+    return steps.map((step): StepTaken => {
+      const call = callOf(step);
+      const earlier = known.get(call) ?? first.get(call);
+      if (!earlier || earlier === step) return { outcome: 'taken', document: step.document };
+      return later.get(step) ?? again(step, earlier);
+    });
+  }
+
+  /** Takes steps of different calls. @returns of those that were not taken, by their call, what was taken before */
+  async #takeEach(steps: Step[]): Promise<Map<string, Earlier>> {
     // In one order everywhere, so that two statements with common calls cannot deadlock.
-    const unique = [...first.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-    const events = unique.flatMap((step) => step.events.map((event) => ({ step, ...event })));
-    const rows = columns(unique, stepColumns, toRow);
+    steps.sort((a, b) => (callOf(a) < callOf(b) ? -1 : 1));
+    const events = steps.flatMap((step) => step.events.map((event) => ({ step, ...event })));
+    const rows = columns(steps, stepColumns, toRow);
     const outbox = columns(
       events.map((event, nth) => ({ ...event, nth })),
       eventColumns,
       toEventRow,
     );
-    const statement = {
+    const { rows: taken } = await this.#query({
       name: 'flow-steps',
       text: takeSteps,
       values: [...rows.parameters, ...outbox.parameters, events.length > 0 ? 'on' : 'off'],
-    };
-    const { rows: taken } = await this.#query(statement);
+    });
     // What is told of a call can wait for a tenth of a second, and is published in larger batches then.
     if (events.some(({ topic }) => topic === topics.messagingCommands.name)) this.#options.onUrgent();
-    const isNew = new Set(taken.map(keyOfRow));
-    const known = await this.#known(unique.filter((step) => !isNew.has(keyOf(step))));
-    return steps.map((step): StepTaken => {
-      const key = keyOf(step);
-      if (first.get(key) === step && isNew.has(key)) return { outcome: 'taken', document: step.document };
-      const earlier = known.get(key) ?? first.get(key);
-      if (!earlier) throw new Error('a step was refused as known and then not found');
-      return { outcome: earlier.digest.equals(step.digest) ? 'repeated' : 'overtaken', document: earlier.document };
-    });
+    const isTaken = new Set(taken.map(callOfRow));
+    return this.#known(steps.filter((step) => !isTaken.has(callOf(step))));
   }
 
   /** Once more when the connection was a dead one: what was done after all is found done. */
-  async #query(statement: pg.QueryConfig): Promise<pg.QueryResult<Taken>> {
+  async #query(statement: pg.QueryConfig): Promise<pg.QueryResult<CallKey>> {
     try {
-      return await this.#options.pool.query<Taken>(statement);
+      return await this.#options.pool.query<CallKey>(statement);
     } catch (error) {
       if (!isTransient(error)) throw error;
-      return this.#options.pool.query<Taken>(statement);
+      return this.#options.pool.query<CallKey>(statement);
     }
   }
 
-  /** What was answered to steps that were taken before. Seldom, and a statement of its own sees what others committed meanwhile. */
+  /** What was taken before. Seldom, and a statement of its own sees what others committed meanwhile. */
   async #known(steps: readonly Step[]): Promise<Map<string, Earlier>> {
     if (steps.length === 0) return new Map();
-    const keys = columns(steps, keyColumns, ({ tenant, callSid, flow, state }) => ({
-      tenant,
-      call_sid: callSid,
-      flow,
-      step: state.step,
-    }));
-    const { rows } = await this.#options.pool.query<Taken & Earlier>({
+    const keys = columns(steps, keyColumns, ({ tenant, callSid }) => ({ tenant, call_sid: callSid }));
+    const { rows } = await this.#options.pool.query<CallKey & Stored>({
       name: 'flow-steps-again',
-      text: `select s.tenant, s.call_sid, s.flow, s.step, s.document, s.digest from flow_steps s
-             join ${keys.as('k')} using (tenant, call_sid, flow, step)`,
+      text: `select s.tenant, s.call_sid, s.flow, s.step, s.document, s.digest from flow_sessions s
+             join ${keys.as('k')} using (tenant, call_sid)`,
       values: keys.parameters,
     });
-    const known = new Map(rows.map((row) => [keyOfRow(row), row]));
-    if (known.size < steps.length) throw new Error('a step was refused as known and then not found');
-    return known;
+    if (rows.length < steps.length) throw new Error('a step was refused as known and then not found');
+    return new Map(
+      rows.map((row) => [
+        callOfRow(row),
+        { flow: row.flow, state: { step: row.step }, digest: row.digest, document: row.document },
+      ]),
+    );
   }
 }
 
-interface Taken {
-  readonly tenant: string;
-  readonly call_sid: string;
-  readonly flow: string;
-  readonly step: number;
-}
-
+/** The last step of a call, or another one of the same batch. */
 interface Earlier {
+  readonly flow: string;
+  readonly state: { readonly step: number };
   readonly document: string;
   readonly digest: Buffer;
 }
 
-const keyColumns = { tenant: 'text', call_sid: 'text', flow: 'text', step: 'integer' } as const;
+/**
+ * What a step is answered that was not taken. Once its call has gone on nobody hears the answer any more: it is what the request
+ * by itself leads to, the same as the first time unless hours or a tenant's server say otherwise by now.
+ */
+function again({ flow, state, digest, document }: Step, earlier: Earlier): StepTaken {
+  if (earlier.flow !== flow || earlier.state.step !== state.step) return { outcome: 'late', document };
+  return { outcome: earlier.digest.equals(digest) ? 'repeated' : 'overtaken', document: earlier.document };
+}
+
+const zip = <A, B>(one: readonly A[], other: readonly B[]) => one.map((a, index): [A, B] => [a, other[index] as B]);
+
+interface CallKey {
+  readonly tenant: string;
+  readonly call_sid: string;
+}
+
+interface Stored {
+  readonly flow: string;
+  readonly step: number;
+  readonly document: string;
+  readonly digest: Buffer;
+}
+
+const keyColumns = { tenant: 'text', call_sid: 'text' } as const;
 
 const stepColumns = {
   ...keyColumns,
   call_id: 'uuid',
+  flow: 'text',
   version: 'integer',
+  step: 'integer',
   state: 'jsonb',
-  queue: 'text',
-  conference: 'text',
-  node: 'text',
   digest: 'bytea',
   document: 'text',
+  queue: 'text',
+  conference: 'text',
   at: 'timestamptz',
 } as const;
 
@@ -192,24 +219,22 @@ const eventColumns = {
 } as const;
 
 /** A tenant may name the SID of another's call: it neither hears what that one is told nor moves it. */
-const keyOf = ({ tenant, callSid, flow, state }: Step) => `${tenant} ${callSid} ${flow} ${state.step}`;
-const keyOfRow = ({ tenant, call_sid, flow, step }: Taken) => `${tenant} ${call_sid} ${flow} ${step}`;
+const callOf = ({ tenant, callSid }: Step) => `${tenant} ${callSid}`;
+const callOfRow = ({ tenant, call_sid }: CallKey) => `${tenant} ${call_sid}`;
 
-function toRow(step: Step) {
-  const { callSid, tenant, callId, flow, version, state, digest, document, queue, conference, at } = step;
+function toRow({ callSid, tenant, callId, flow, version, state, digest, document, queue, conference, at }: Step) {
   return {
     tenant,
     call_sid: callSid,
-    flow,
-    step: state.step,
     call_id: callId,
+    flow,
     version,
+    step: state.step,
     state,
-    queue,
-    conference,
-    node: state.node,
     digest,
     document,
+    queue,
+    conference,
     at,
   };
 }
@@ -218,8 +243,6 @@ function toEventRow({ step, nth, topic, key, event }: { step: Step; nth: number 
   return {
     tenant: step.tenant,
     call_sid: step.callSid,
-    flow: step.flow,
-    step: step.state.step,
     nth,
     topic,
     key,
@@ -232,34 +255,31 @@ const shape = columns([], stepColumns);
 const eventShape = columns([], eventColumns);
 
 /**
- * A step that is there already changes nothing. The session only moves forward; what is told and sent is of new steps only.
- * Without events a commit need not reach the disk before the caller is answered: what a crash of the whole database server may
- * take back, the next request brings along in its URL.
+ * A call only moves forward, in each of its flows; what is told and sent is of steps that moved one. Without events a commit need
+ * not reach the disk before the caller is answered: what a crash of the whole database server may take back, the next request
+ * brings along in its URL.
  */
 const takeSteps = `
-  with given as materialized (select * from ${shape.as('g')}),
-  taken as (
-    insert into flow_steps (tenant, call_sid, flow, step, node, digest, document, at)
-    select tenant, call_sid, flow, step, node, digest, document, at from given
-    on conflict (tenant, call_sid, flow, step) do nothing
-    returning tenant, call_sid, flow, step
-  ),
-  moved as (
+  with taken as (
     insert into flow_sessions as s
-      (tenant, call_sid, call_id, flow, version, step, state, queue, conference, begun_at, updated_at)
-    select distinct on (tenant, call_sid)
-      tenant, call_sid, call_id, flow, version, step, state, queue, conference, at, at
-    from given join taken using (tenant, call_sid, flow, step) order by tenant, call_sid, step desc
+      (tenant, call_sid, call_id, flow, version, step, state, digest, document, queue, conference, begun_at, updated_at)
+    select tenant, call_sid, call_id, flow, version, step, state, digest, document, queue, conference, at, at
+    from ${shape.as('g')}
     on conflict (tenant, call_sid) do update set
       flow = excluded.flow, version = excluded.version, step = excluded.step, state = excluded.state,
-      queue = excluded.queue, conference = excluded.conference, updated_at = excluded.updated_at
-    where s.flow <> excluded.flow or s.step < excluded.step
+      digest = excluded.digest, document = excluded.document,
+      queue = excluded.queue, conference = excluded.conference, updated_at = excluded.updated_at,
+      earlier = case when s.flow = excluded.flow then s.earlier
+                     else coalesce(s.earlier, '{}') || jsonb_build_object(s.flow, s.step) end
+    where excluded.step > case when s.flow = excluded.flow then s.step
+                               else coalesce((s.earlier ->> excluded.flow)::integer, 0) end
+    returning tenant, call_sid
   ),
   told as (
     insert into outbox (topic, key, headers, value)
     select topic, key, headers, value from ${eventShape.as('e', shape.parameters.length + 1)}
-    join taken using (tenant, call_sid, flow, step) order by nth
+    join taken using (tenant, call_sid) order by nth
   )
-  select tenant, call_sid, flow, step,
+  select tenant, call_sid,
     (select set_config('synchronous_commit', $${shape.parameters.length + eventShape.parameters.length + 1}, true))
   from taken`;

@@ -25,8 +25,11 @@ export interface StepEvent {
   readonly event: CloudEvent;
 }
 
-/** `again`: the step was taken before, by the same request or by another one; the document is what was answered then. */
+/**
+ * Taken, or what was answered when the step was taken before, by the same request (repeated) or by another one (overtaken). `late`:
+ * the call has gone on since, and this is what the request by itself leads to.
+ */
 export interface StepTaken {
-  readonly outcome: 'taken' | 'repeated' | 'overtaken';
+  readonly outcome: 'taken' | 'repeated' | 'overtaken' | 'late';
   readonly document: string;
 }

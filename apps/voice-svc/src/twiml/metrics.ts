@@ -2,7 +2,7 @@ import { counter, histogram } from '@signalbox/telemetry';
 
 export const steps = counter(
   'signalbox_flow_steps_total',
-  'Documents given to calls: taken, asked for again (repeated), asked for otherwise (overtaken), or not stored (unstored)',
+  'Documents given to calls: taken, asked for again (repeated; late: after the next one), asked for otherwise (overtaken), or not stored (unstored)',
   ['result'],
 );
 export const storing = histogram(

@@ -34,7 +34,7 @@ describe('while the database is away', () => {
   let service: TwimlService;
   let database: pg.Client;
   let consumer: Consumer;
-  const texts: { idempotencyKey: string; metadata: { callSid: string } }[] = [];
+  const texts: { idempotencyKey: string; metadata?: { callSid: string } }[] = [];
 
   beforeAll(async () => {
     const names = testKafka();
@@ -73,7 +73,7 @@ describe('while the database is away', () => {
       expect((await database.query('select from flow_sessions where call_sid = $1', [probe.callSid])).rowCount).toBe(1);
     });
 
-  const textsOf = (callSid: string) => texts.filter(({ metadata }) => metadata.callSid === callSid);
+  const textsOf = (callSid: string) => texts.filter(({ metadata }) => metadata?.callSid === callSid);
 
   it.each(['cut', 'silence'] as const)('calls begin and go on, and texts are sent once: %s', async (how) => {
     const begun = service.caller();

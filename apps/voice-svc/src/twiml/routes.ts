@@ -119,8 +119,10 @@ export function serveTwiml(server: FastifyInstance, options: TwimlOptions): void
 function paramsOf({ content }: VerifiedCallback): Params {
   if (!('params' in content)) return {};
   const params: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(content.params))
-    params[name] = typeof value === 'string' ? value : value.at(-1);
+  for (const name in content.params) {
+    const value = content.params[name];
+    params[name] = typeof value === 'object' ? value.at(-1) : value;
+  }
   return params;
 }
 

@@ -43,8 +43,8 @@ export class TwimlServer implements OnModuleInit, OnApplicationShutdown {
       connectionString: config.DATABASE_URL,
       application_name: 'voice-svc calls',
       max: 4,
-      // Plans are made while the tables are small, and kept when they no longer are: never by reading all of them.
-      options: '-c enable_seqscan=off',
+      // Plans are made once, whatever the number of steps, while the tables are small: never by reading all of them.
+      options: '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off',
       keepAlive: true,
       connectionTimeoutMillis: patienceMs,
       statement_timeout: patienceMs + 1_000,

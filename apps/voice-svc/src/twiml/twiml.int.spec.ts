@@ -56,10 +56,10 @@ describe('calls, on a real Postgres', () => {
     await service?.stop();
   });
 
-  const stepsOf = async (callSid: string) =>
+  const placesOf = async (callSid: string) =>
     (
       await database.query<{ step: number; node: string }>(
-        'select step, node from flow_steps where call_sid = $1 order by step',
+        `select flow, step, state ->> 'node' as node from flow_sessions where call_sid = $1`,
         [callSid],
       )
     ).rows;
@@ -91,12 +91,7 @@ describe('calls, on a real Postgres', () => {
     await go(caller.next, { Digits: '1' });
     expect(caller.elements).toEqual(['Response', 'Say', 'Enqueue']);
 
-    expect(await stepsOf(caller.callSid)).toEqual([
-      { step: 1, node: 'main' },
-      { step: 2, node: 'products' },
-      { step: 3, node: 'consent' },
-      { step: 4, node: 'queue' },
-    ]);
+    expect(await placesOf(caller.callSid)).toEqual([{ flow: 'support', step: 4, node: 'queue' }]);
     const waiting = await service.api('/v1/queues/support');
     expect(waiting.body).toMatchObject({ size: 1, waiting: [{ callSid: caller.callSid, flow: 'support' }] });
     const wait = await caller.post(caller.wait, { QueuePosition: '2', QueueTime: '7' });
@@ -175,7 +170,7 @@ describe('calls, on a real Postgres', () => {
     expect(caller.heard).toMatch(/^For the kettle/);
     await caller.answer({ Digits: '1' });
     expect(caller.heard).toMatch(/^May we record/);
-    expect((await stepsOf(caller.callSid)).map(({ step }) => step)).toEqual([1, 2, 3]);
+    expect(await placesOf(caller.callSid)).toEqual([{ flow: 'support', step: 3, node: 'consent' }]);
   });
 
   it('goes on during a rotation of the auth token, and after it', async () => {

@@ -15,12 +15,15 @@ export function attemptTable(key: string): readonly string[] {
         worker text not null,
         finished_at timestamptz(3),
         provider_sid text,
+        tenant text,
         http_status integer,
         error jsonb,
         primary key (${key}, number)
       )`,
     `create index attempts_open on attempts (lease_until) where state in ('calling', 'in_doubt')`,
-    // What the provider has belongs to one attempt of ours: the last guard against claiming it twice.
-    `create unique index attempts_provider_sid on attempts (provider_sid) where provider_sid is not null`,
+    `comment on column attempts.tenant is 'Whose the id of the provider is; null until there is one'`,
+    // What the provider has belongs to one attempt of its tenant: the last guard against claiming it twice. One tenant may name
+    // the id of another's in a callback of its own, and must not stand in its way with that.
+    `create unique index attempts_provider_sid on attempts (tenant, provider_sid) where provider_sid is not null`,
   ];
 }

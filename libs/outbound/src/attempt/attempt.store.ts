@@ -76,7 +76,9 @@ export class AttemptStore<Row, I extends Item> {
     return (first) => ({
       sql: `update attempts a
      set state = n.state, lease_until = n.lease_until, finished_at = n.finished_at, provider_sid = n.provider_sid,
-         http_status = n.http_status, error = n.error
+         http_status = n.http_status, error = n.error,
+         tenant = case when n.provider_sid is null then a.tenant
+           else (select i.tenant from ${this.#items.name} i where i.id = n.${this.#key}) end
      from ${rows.as('n', first)}
      where a.${this.#key} = n.${this.#key} and a.number = n.number and ${isOpen}`,
       parameters: rows.parameters,
@@ -169,14 +171,17 @@ export class AttemptStore<Row, I extends Item> {
     return rows.length > 0;
   }
 
-  /** Which of the provider's belong to an attempt or an item of ours already; for a table that has `provider_sid`. */
-  async claimedSids(tx: Transaction, sids: readonly string[]): Promise<Set<string>> {
+  /**
+   * Which of the provider's belong to an attempt or an item of the tenant already; for a table that has `provider_sid`. An
+   * attempt without a tenant is from before attempts had one.
+   */
+  async claimedSids(tx: Transaction, tenant: string, sids: readonly string[]): Promise<Set<string>> {
     if (sids.length === 0) return new Set();
     const { rows } = await run<{ sid: string }>(
       tx,
-      `select provider_sid as sid from attempts where provider_sid = any($1)
-       union select provider_sid from ${this.#items.name} where provider_sid = any($1)`,
-      [sids],
+      `select provider_sid as sid from attempts where provider_sid = any($1) and (tenant = $2 or tenant is null)
+       union select provider_sid from ${this.#items.name} where provider_sid = any($1) and tenant = $2`,
+      [sids, tenant],
     );
     return new Set(rows.map(({ sid }) => sid));
   }

@@ -7,7 +7,7 @@ import { allot, type Contender, type TenantRoom } from './allot.rules.ts';
 const now = Date.parse('2026-11-24T18:00:00Z');
 const line = (tenant: string, lane: Lane = 'bulk', queue = '', rest: Partial<Contender> = {}): Contender => ({
   line: { tenant, queue, lane, dueMs: now },
-  quotas: [],
+  ways: [[]],
   most: Infinity,
   ...rest,
 });
@@ -59,7 +59,7 @@ describe('allot', () => {
 
   it('passes over a line whose quota is used up, and says until when', () => {
     const quota = quotaOf({ kind: 'sender', value: '+1' }, { rate: 10, burst: 3 }, 'file');
-    const all = [line('a', 'bulk', 'limited', { quotas: [quota] }), line('a', 'bulk', 'free')];
+    const all = [line('a', 'bulk', 'limited', { ways: [[quota]] }), line('a', 'bulk', 'free')];
     const { shares, throttled } = allot(all, rooms(['a', 0, 100]), 10, new Map(), now);
     expect(shares.map(({ line, count }) => [line.queue, count])).toEqual([
       ['limited', 1],

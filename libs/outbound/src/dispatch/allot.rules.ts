@@ -1,5 +1,5 @@
 import type { Lane } from '@signalbox/contracts';
-import { type Buckets, type Quota, takeSlots } from '../quota/quota.rules.ts';
+import { type Buckets, type Quota, takeWay } from '../quota/quota.rules.ts';
 import { lanes } from './lane.rules.ts';
 
 /** What one tenant has in one lane under the same quotas, waiting in the order in which it is due. */
@@ -14,7 +14,8 @@ export interface WaitingLine {
 /** A line and what bounds it. */
 export interface Contender {
   readonly line: WaitingLine;
-  readonly quotas: readonly Quota[];
+  /** The quotas of each way its items may go, the best first. */
+  readonly ways: readonly (readonly Quota[])[];
   /** Items to take at most. */
   readonly most: number;
 }
@@ -65,8 +66,8 @@ export function allot(
       open = open.filter(({ line, most }) => hasRoom(line.tenant) && (counts.get(line) ?? 0) < most);
       const next = leastServed(open, ({ line }) => [load(line.tenant), counts.get(line) ?? 0]);
       if (!next) break;
-      const { line, quotas } = next;
-      const leave = takeSlots(buckets, line.tenant, quotas, lane, nowMs);
+      const { line, ways } = next;
+      const leave = takeWay(buckets, line.tenant, ways, lane, nowMs);
       if (!leave.ok) {
         throttled.push({ line, quota: leave.quota, why: leave.why, untilMs: leave.untilMs });
         open = open.filter((other) => other !== next);

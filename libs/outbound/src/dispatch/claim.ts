@@ -6,10 +6,10 @@ import {
   covers,
   type Quota,
   type Quotas,
-  queueOf,
+  queueOfWays,
   quotasFor,
-  quotasOfQueue,
-  takeSlots,
+  takeWay,
+  waysOfQueue,
 } from '../quota/quota.rules.ts';
 import { type BucketRef, bucketsSpent, lockBuckets } from '../quota/quota.store.ts';
 import { allot, type Contender, type Share, type TenantRoom, type Throttled } from './allot.rules.ts';
@@ -57,7 +57,7 @@ export async function claim<I extends Item, D extends Decision<I>>(
   let contenders = due
     .filter(({ tenant }) => (rooms.get(tenant)?.room ?? 0) > 0)
     .map((line): Contender => {
-      return { line, quotas: quotasOfQueue(quotas.get(line.tenant) ?? new Map(), line.queue), most: Infinity };
+      return { line, ways: waysOfQueue(quotas.get(line.tenant) ?? new Map(), line.queue), most: Infinity };
     });
   rotate(contenders, request.random);
 
@@ -124,7 +124,10 @@ interface Claimed<I extends Item, D extends Decision<I>> {
   readonly startMs: number;
 }
 
-/** Lets a decided call be made if its quotas have a slot each; an item that is in the wrong line is sent to the right one. */
+/**
+ * Lets a decided call be made by the first way whose quotas have a slot each; an item that is in the wrong line is sent to the
+ * right one.
+ */
 function pace<I extends Item, D extends Decision<I>>(
   outgoing: Outgoing<I, D>,
   was: I,
@@ -136,12 +139,16 @@ function pace<I extends Item, D extends Decision<I>>(
 ): { decision: D; startMs: number } {
   if (decision.attempt === null) return { decision, startMs: nowMs };
   const inForce = quotas.get(was.tenant) ?? new Map<string, Quota>();
-  const needed = quotasFor(outgoing.kinds, inForce, was);
-  const leave = covers(buckets, was.tenant, needed)
-    ? takeSlots(buckets, was.tenant, needed, was.lane, nowMs)
+  const ways = outgoing.ways?.(was, inForce) ?? [was];
+  const needed = ways.map((way) => quotasFor(outgoing.kinds, inForce, way));
+  const leave = needed.every((quotas) => covers(buckets, was.tenant, quotas))
+    ? takeWay(buckets, was.tenant, needed, was.lane, nowMs)
     : undefined;
-  if (leave?.ok) return { decision, startMs: leave.startMs };
-  return { decision: outgoing.moveTo(was, queueOf(outgoing.kinds, inForce, was), now), startMs: nowMs };
+  if (!leave?.ok) {
+    return { decision: outgoing.moveTo(was, queueOfWays(outgoing.kinds, inForce, ways), now), startMs: nowMs };
+  }
+  const way = ways[leave.way] ?? was;
+  return { decision: outgoing.goBy?.(decision, way, leave.full) ?? decision, startMs: leave.startMs };
 }
 
 /** Lines that had as many items as they were asked for. */
@@ -157,8 +164,8 @@ function longEnough(contenders: readonly Contender[], shares: readonly Share[], 
 
 function bucketsOf(contenders: readonly Contender[]): BucketRef[] {
   const refs = new Map<string, BucketRef>();
-  for (const { line, quotas } of contenders) {
-    for (const { scope } of quotas) refs.set(bucketKey(line.tenant, scope), { tenant: line.tenant, scope });
+  for (const { line, ways } of contenders) {
+    for (const { scope } of ways.flat()) refs.set(bucketKey(line.tenant, scope), { tenant: line.tenant, scope });
   }
   return [...refs.values()];
 }

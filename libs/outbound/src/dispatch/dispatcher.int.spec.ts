@@ -97,6 +97,59 @@ describe('the dispatcher, with a table and a call that are not messages', () => 
     expect(waiting).toEqual([{ queue: 'city:rome' }, { queue: 'city:rome' }]);
   });
 
+  it('takes the next way where the cap of the first is reached, and waits where that of the last is', async () => {
+    outgoing.ways = (parcel) => [
+      { ...parcel, city: 'rome' },
+      { ...parcel, city: 'oslo' },
+    ];
+    await database.add(9, 'rome');
+    start([
+      [{ kind: 'city', value: 'rome' }, { dailyCap: 2 }],
+      [{ kind: 'city', value: 'oslo' }, { dailyCap: 4 }],
+    ]);
+    start([
+      [{ kind: 'city', value: 'rome' }, { dailyCap: 2 }],
+      [{ kind: 'city', value: 'oslo' }, { dailyCap: 4 }],
+    ]);
+    await eventually(async () => expect(await done()).toBe(6));
+    expect(outgoing.sent.map(({ city }) => city).sort()).toEqual(['oslo', 'oslo', 'oslo', 'oslo', 'rome', 'rome']);
+    const waiting = await database.dataSource.query<{ queue: string }[]>('select queue from parcels where not done');
+    expect(waiting).toEqual(Array(3).fill({ queue: 'city:rome||city:oslo' }));
+  });
+
+  it('gives back what was refused, to the way on which it was counted', async () => {
+    const refused = { code: 'no', class: 'terminal', title: 'No', remedy: '' } as const;
+    outgoing.ways = (parcel) => [
+      { ...parcel, city: 'rome' },
+      { ...parcel, city: 'oslo' },
+    ];
+    outgoing.answer = () => ({ kind: 'refused', error: refused, httpStatus: 400 });
+    await database.add(6, 'rome');
+    start([
+      [{ kind: 'city', value: 'rome' }, { dailyCap: 2 }],
+      [{ kind: 'city', value: 'oslo' }, { dailyCap: 10 }],
+    ]);
+    await eventually(async () => expect(await outcomes()).toEqual([{ state: 'refused', count: 6 }]));
+    const buckets = await database.dataSource.query<{ used: number }[]>('select used from quota_buckets');
+    expect(buckets).toEqual([{ used: 0 }, { used: 0 }]);
+  });
+
+  it('puts off what could not be looked at once more before its call, and is in no doubt about it', async () => {
+    let failed = 0;
+    outgoing.reconsider = async () => {
+      if (failed++ < 2) throw new Error('the database is away');
+      return undefined;
+    };
+    await database.add(3);
+    start();
+    await eventually(async () => expect(await done()).toBe(3));
+    expect(outgoing.sent).toHaveLength(3);
+    expect(await outcomes()).toEqual([
+      { state: 'accepted', count: 3 },
+      { state: 'deferred', count: 2 },
+    ]);
+  });
+
   it('gives back at a stop what it has claimed and not called', async () => {
     const gate = Promise.withResolvers<void>();
     const accept = outgoing.answer;
@@ -116,6 +169,37 @@ describe('the dispatcher, with a table and a call that are not messages', () => 
     expect(await outcomes()).toEqual([
       { state: 'accepted', count: called },
       { state: 'deferred', count: 30 - called },
+    ]);
+  });
+});
+
+describe('an id of the provider', () => {
+  let database: ParcelDatabase;
+  beforeAll(async () => (database = await parcelDatabase()));
+  afterAll(() => database.close());
+
+  it("belongs to one attempt of a tenant, and another tenant that names it stands in nobody's way", async () => {
+    await database.add(2);
+    await database.add(1, 'rome', 'transactional', 'other');
+    const rows = await database.dataSource.query<{ id: string }[]>('select id from parcels order by tenant, id');
+    const ids = rows.map(({ id }) => id);
+    const opened = ids.map((id) => newAttempt(id, 1, 'pod/1', new Date(), 30_000));
+    await database.transact((tx) => writeAll(tx, [attempts.opened(opened)]));
+    const settle = (index: number) => {
+      const attempt = opened[index];
+      if (!attempt) throw new Error('no such attempt');
+      const settled = { ...attempt, state: 'accepted' as const, providerSid: 'P1' };
+      return database.transact((tx) => writeAll(tx, [attempts.settled([settled])]));
+    };
+    await settle(2);
+    await settle(0);
+    await expect(settle(1)).rejects.toMatchObject({ constraint: 'attempts_provider_sid' });
+    const claimed = await database.dataSource.query<object[]>(
+      'select m.tenant = a.tenant as own, a.provider_sid from attempts a join parcels m on m.id = a.parcel_id where a.tenant is not null',
+    );
+    expect(claimed).toEqual([
+      { own: true, provider_sid: 'P1' },
+      { own: true, provider_sid: 'P1' },
     ]);
   });
 });

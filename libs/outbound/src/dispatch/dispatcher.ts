@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Failure, Lane } from '@signalbox/contracts';
 import { WakeUp } from '@signalbox/domain-service';
 import { GroupCommit } from '@signalbox/group-commit';
-import { failpoints, isTransient, type Transact, type Transaction } from '@signalbox/persistence';
+import { failpoints, isTransient, type Transact } from '@signalbox/persistence';
 import type { Logger } from '@signalbox/telemetry';
 import type { TenantDirectory } from '@signalbox/tenants';
 import { type AccountHold, aheadOfCalls, withoutReserve } from '../account/account.rules.ts';
@@ -12,13 +12,12 @@ import type { Attempt } from '../attempt/attempt.ts';
 import type { DispatchConfig } from '../config.ts';
 import { type DispatchMetrics, quotaThrottled } from '../metrics.ts';
 import type { QuotaBook } from '../quota/quota.book.ts';
-import { quotasFor } from '../quota/quota.rules.ts';
-import { giveBackCaps } from '../quota/quota.store.ts';
 import type { Throttled } from './allot.rules.ts';
 import { claim } from './claim.ts';
+import { giveBackUnsent } from './give-back.ts';
 import type { Item } from './item.ts';
 import type { SendOutcome } from './outcome.ts';
-import type { Answered, Call, Outgoing, Settled } from './outgoing.ts';
+import type { Answered, Call, Outgoing } from './outgoing.ts';
 
 /** Lanes that are claimed together. Each side has its own loop, so that no code waits for a claim of bulk to end. */
 interface Side<I extends Item> {
@@ -261,7 +260,7 @@ export class Dispatcher<I extends Item = Item> {
       if (since >= Date.parse(attempt.leaseUntil) - this.#config.PROVIDER_TIMEOUT_MS) {
         return { kind: 'deferred', error: notCalledInTime, httpStatus: null, retryAfterMs: null };
       }
-      const why = await this.#outgoing.reconsider?.(item, attempt);
+      const why = await this.#reconsider(item, attempt);
       if (why) return why;
       const outcome = await this.#outgoing.send(item, attempt);
       failpoints.reached('dispatch.answered');
@@ -271,6 +270,19 @@ export class Dispatcher<I extends Item = Item> {
       return outcome;
     } finally {
       this.#end(item);
+    }
+  }
+
+  /** Nothing is sent yet: when it cannot be found out whether it may be, the attempt is no doubt but comes back later. */
+  async #reconsider(item: I, attempt: Attempt): Promise<SendOutcome | undefined> {
+    try {
+      return await this.#outgoing.reconsider?.(item, attempt);
+    } catch (error) {
+      this.#log.warn(
+        { err: error, [this.#outgoing.idName]: item.id },
+        'not called: it could not be looked at once more',
+      );
+      return { kind: 'deferred', error: notReconsidered, httpStatus: null, retryAfterMs: null };
     }
   }
 
@@ -321,7 +333,12 @@ export class Dispatcher<I extends Item = Item> {
       try {
         const settled = await this.#transact(async (tx) => {
           const all = await this.#outgoing.settle(tx, batch, new Date());
-          await this.#giveBack(tx, all);
+          await giveBackUnsent(
+            tx,
+            this.#outgoing.kinds,
+            this.#quotas,
+            all.filter(({ attempt: { state } }) => state === 'deferred' || state === 'refused'),
+          );
           return all;
         });
         failpoints.reached('dispatch.settled');
@@ -335,19 +352,6 @@ export class Dispatcher<I extends Item = Item> {
         await sleep(Math.min(5_000, 100 * 2 ** failures));
       }
     }
-  }
-
-  /** What was turned away has not used up any of the day's cap. */
-  async #giveBack(tx: Transaction, settled: readonly Settled<I>[]): Promise<void> {
-    const turnedAway = settled.filter(({ attempt }) => attempt.state === 'deferred');
-    await giveBackCaps(
-      tx,
-      turnedAway.flatMap(({ item, attempt }) =>
-        quotasFor(this.#outgoing.kinds, this.#quotas.of(item.tenant), item).map(({ scope, budget }) => {
-          return { tenant: item.tenant, scope, budget, at: Date.parse(attempt.startedAt) };
-        }),
-      ),
-    );
   }
 }
 
@@ -368,6 +372,13 @@ const notCalledInTime: Failure = {
   class: 'retryable',
   title: 'Not called: it had waited so long for a free call that its lease was nearly over',
   remedy: 'Nothing to do for it; signalbox_provider_request_seconds tells how slow the provider is',
+};
+
+const notReconsidered: Failure = {
+  code: 'not_reconsidered',
+  class: 'retryable',
+  title: 'Not called: whether it may still be sent could not be found out',
+  remedy: 'Nothing to do: it is sent when the database answers again',
 };
 
 const stopped: Failure = {

@@ -1,6 +1,6 @@
 import type { Transaction, Write } from '@signalbox/persistence';
 import type { Attempt } from '../attempt/attempt.ts';
-import type { QuotaKind } from '../quota/quota.rules.ts';
+import type { Quota, QuotaKind, Quotas } from '../quota/quota.rules.ts';
 import type { Throttled } from './allot.rules.ts';
 import type { Item, ItemTable } from './item.ts';
 import type { SendOutcome } from './outcome.ts';
@@ -44,6 +44,13 @@ export interface Outgoing<I extends Item, D extends Decision<I> = Decision<I>> {
 
   /** Decides about locked items that are due, for each in its order. An attempt is opened with `newAttempt`. */
   decide(tx: Transaction, items: readonly I[], now: Date, worker: string): Promise<readonly D[]>;
+  /**
+   * The ways an item may go, the best first: the item as it would be on each, at least one. It takes the next one where a daily cap
+   * of those before is reached. Left out: there is one, the item as it is.
+   */
+  ways?(item: I, quotas: Quotas): readonly I[];
+  /** What was decided of an item that has such ways, on the one it takes; `full` is what kept it from those before. */
+  goBy?(decision: D, way: I, full: readonly Quota[]): D;
   /** An item that is in the wrong waiting line, due as before. */
   moveTo(item: I, queue: string, now: Date): D;
   /** Saves what was decided, opens the attempts among it, and writes what is to be written along with them. */

@@ -11,38 +11,49 @@ const freshMs = 500;
 
 const dayMs = 86_400_000;
 
+export type Given<State> = (tenant: Tenant, now: Date, state: State | undefined) => GivenQuotas;
+export type ReadStates<State> = (tx: Transaction) => Promise<ReadonlyMap<string, State>>;
+
 /** The quotas in force: the tenant file's, and in front of them what was set at run time, at most half a second old. */
-export class QuotaBook {
+export class QuotaBook<State = unknown> {
   readonly #transact: Transact;
   readonly #tenants: Pick<TenantDirectory, 'byName'>;
-  readonly #given: (tenant: Tenant, now: Date) => GivenQuotas;
+  readonly #given: Given<State>;
+  readonly #readStates: ReadStates<State> | undefined;
   #runtime: RuntimeQuotas = new Map();
+  #states: ReadonlyMap<string, State> = new Map();
   #readAt = -Infinity;
   #reading: Promise<void> | undefined;
   /** By tenant, with what they were made from, to see when that changes. */
   readonly #made = new Map<string, { from: readonly unknown[]; quotas: Quotas }>();
   readonly #listeners: (() => void)[] = [];
 
-  /** @param given what the tenant file says; asked again when it changes and when a day begins in UTC */
+  /**
+   * @param given what the tenant file says; asked again when it changes, when a day begins in UTC and when the state changes
+   * @param readStates what else `given` depends on, by tenant; read as often as the quotas
+   */
   constructor(
     transact: Transact,
     tenants: Pick<TenantDirectory, 'byName'>,
-    given: (tenant: Tenant, now: Date) => GivenQuotas,
+    given: Given<State>,
+    readStates?: ReadStates<State>,
   ) {
     this.#transact = transact;
     this.#tenants = tenants;
     this.#given = given;
+    this.#readStates = readStates;
   }
 
   /** As last read; good enough to line something up, which dispatch corrects. */
   of(tenantName: string): Quotas {
     const tenant = this.#tenants.byName(tenantName);
     const runtime = this.#runtime.get(tenantName) ?? none;
-    const day = Math.floor(Date.now() / dayMs);
+    const state = this.#states.get(tenantName);
+    const from = [tenant, runtime, Math.floor(Date.now() / dayMs), state];
     const made = this.#made.get(tenantName);
-    if (made && made.from[0] === tenant && made.from[1] === runtime && made.from[2] === day) return made.quotas;
-    const quotas = quotasOf(tenant ? this.#given(tenant, new Date()) : [], runtime);
-    this.#made.set(tenantName, { from: [tenant, runtime, day], quotas });
+    if (made && from.every((part, index) => part === made.from[index])) return made.quotas;
+    const quotas = quotasOf(tenant ? this.#given(tenant, new Date(), state) : [], runtime);
+    this.#made.set(tenantName, { from, quotas });
     return quotas;
   }
 
@@ -56,12 +67,8 @@ export class QuotaBook {
   /** Reads again at once, inside a transaction. */
   async reread(tx: Transaction): Promise<void> {
     const startedAt = performance.now();
-    const runtime = await readQuotas(tx);
-    const kept = [...runtime].map(([tenant, quotas]) => {
-      const old = this.#runtime.get(tenant);
-      return [tenant, old && isDeepStrictEqual(old, quotas) ? old : quotas] as const;
-    });
-    this.#runtime = new Map(kept);
+    this.#runtime = keepEqual(this.#runtime, await readQuotas(tx));
+    if (this.#readStates) this.#states = keepEqual(this.#states, await this.#readStates(tx));
     this.#readAt = startedAt;
   }
 
@@ -78,12 +85,22 @@ export class QuotaBook {
 }
 
 /** Provides the `QuotaBook` of a service. */
-export function quotaBook(given: (tenant: Tenant, now: Date) => GivenQuotas): FactoryProvider {
+export function quotaBook<State>(given: Given<State>, readStates?: ReadStates<State>): FactoryProvider {
   return {
     provide: QuotaBook,
     inject: [TRANSACT, TenantDirectory],
-    useFactory: (transact: Transact, tenants: TenantDirectory) => new QuotaBook(transact, tenants, given),
+    useFactory: (transact: Transact, tenants: TenantDirectory) => new QuotaBook(transact, tenants, given, readStates),
   };
+}
+
+/** The new values by tenant; where one is the same as before, the old object, by which is seen that nothing has changed. */
+function keepEqual<Value>(before: ReadonlyMap<string, Value>, now: ReadonlyMap<string, Value>): Map<string, Value> {
+  return new Map(
+    [...now].map(([tenant, value]) => {
+      const old = before.get(tenant);
+      return [tenant, old !== undefined && isDeepStrictEqual(old, value) ? old : value];
+    }),
+  );
 }
 
 const none: RuntimeQuotas extends ReadonlyMap<string, infer Scopes> ? Scopes : never = new Map();

@@ -5,7 +5,9 @@ import { testApi, type TestApi } from '@signalbox/testing/http';
 import { kinds, type ParcelDatabase, parcelDatabase } from '../../test/parcels.ts';
 import { QuotaBook } from './quota.book.ts';
 import { quotaControllers } from './quota.controller.ts';
-import type { GivenQuotas } from './quota.rules.ts';
+import type { GivenQuotas, QuotaKind } from './quota.rules.ts';
+import { nameValue } from './quota.schemas.ts';
+import { putQuota } from './quota.store.ts';
 
 const tenant = { name: 'demo' } as Tenant;
 const directory = { byName: (name: string) => (name === 'demo' ? tenant : undefined) } as TenantDirectory;
@@ -16,6 +18,15 @@ const given: GivenQuotas = [
   ],
 ];
 
+const held: QuotaKind<never> = {
+  name: 'held',
+  plural: 'helds',
+  description: 'what the service holds back',
+  imposed: true,
+  of: () => [],
+  value: nameValue,
+};
+
 let database: ParcelDatabase;
 let api: TestApi;
 let changes = 0;
@@ -25,7 +36,7 @@ beforeAll(async () => {
   const book = new QuotaBook(database.transact, directory, () => given);
   book.onChange(() => changes++);
   api = await testApi({
-    controllers: quotaControllers(kinds),
+    controllers: quotaControllers([...kinds, held]),
     providers: [
       { provide: TRANSACT, useValue: database.transact },
       { provide: QuotaBook, useValue: book },
@@ -87,4 +98,11 @@ it('is described with the kinds of the service', async () => {
     '/v1/quotas/account',
     '/v1/quotas/cities/{city}',
   ]);
+});
+
+it('shows what the service itself holds back, and lets nobody set it', async () => {
+  await database.transact((tx) => putQuota(tx, 'demo', { kind: 'held', value: 'rome' }, { dailyCap: 0 }));
+  expect(await list()).toContainEqual(['held', 'rome', 'runtime']);
+  expect((await api.call('PUT', '/v1/quotas/helds/rome', { rate: 1 }, 'admin-token')).status).toBe(404);
+  expect((await api.call('DELETE', '/v1/quotas/helds/rome', undefined, 'admin-token')).status).toBe(404);
 });

@@ -26,7 +26,8 @@ const description =
 /** The controllers of `/v1/quotas`: the list, the account's, and one for each kind of the service. */
 export function quotaControllers(kinds: readonly QuotaKind<never>[]): Type[] {
   const quota = quotaBody(kinds);
-  return [accountController(kinds, quota), ...kinds.map((kind) => kindController(kind, quota))];
+  const settable = kinds.filter(({ imposed }) => !imposed);
+  return [accountController(kinds, quota), ...settable.map((kind) => kindController(kind, quota))];
 }
 
 /** What the controllers have in common: to set a quota and to take it back. */
@@ -53,7 +54,8 @@ class QuotaKeeper {
 }
 
 function accountController(kinds: readonly QuotaKind<never>[], quota: ReturnType<typeof quotaBody>): Type {
-  const under = [accountScope.kind, ...kinds.map(({ name }) => name)].join(', ');
+  const names = new Set([accountScope.kind, ...kinds.map(({ name }) => name)]);
+  const under = [...names].join(', ');
 
   @ApiTags('quotas')
   @Controller('v1/quotas')
@@ -69,7 +71,10 @@ function accountController(kinds: readonly QuotaKind<never>[], quota: ReturnType
     async list(@CurrentTenant() tenant: Tenant): Promise<{ quotas: QuotaBody[] }> {
       return this.transact(async (tx) => {
         await this.book.reread(tx);
-        return { quotas: await describe(tx, tenant.name, [...this.book.of(tenant.name).values()]) };
+        const all = [...this.book.of(tenant.name).values()];
+        // What a service gives quotas to and lets nobody set has routes of its own.
+        const told = all.filter(({ scope }) => names.has(scope.kind));
+        return { quotas: await describe(tx, tenant.name, told) };
       });
     }
 

@@ -7,12 +7,16 @@ import {
   type Buckets,
   type QuotaKind,
   queueOf,
+  queueOfWays,
+  quotaOf,
   quotasFor,
   quotasOf,
   quotasOfQueue,
   scopeKey,
   scopeOf,
   takeSlots,
+  takeWay,
+  waysOfQueue,
 } from './quota.rules.ts';
 
 interface Email {
@@ -87,5 +91,39 @@ describe('taking slots', () => {
     expect(takeSlots(buckets, 'demo', needed, 'bulk', nowMs)).toMatchObject({ ok: false, why: 'rate' });
     expect(buckets).toEqual(after);
     expect(buckets.get(bucketKey('demo', accountScope))).not.toEqual(newBucket);
+  });
+});
+
+describe('ways', () => {
+  const nowMs = Date.parse('2026-11-24T18:00:00Z');
+  const capped = (value: string, dailyCap: number) => quotaOf({ kind: 'sender', value }, { dailyCap }, 'file');
+  const slow = quotaOf(accountScope, { rate: 1, burst: 1 }, 'file');
+  const used = (buckets: Buckets, value: string) =>
+    buckets.get(bucketKey('demo', { kind: 'sender', value }))?.used ?? 0;
+
+  it('are taken in their order, the next one where a cap of those before is reached, of which nothing is taken', () => {
+    const buckets: Buckets = new Map();
+    const [first, second, full] = [capped('first', 1), capped('second', 1), capped('full', 0)];
+    const take = () => takeWay(buckets, 'demo', [[first, full], [first], [second]], 'bulk', nowMs);
+    expect(take()).toEqual({ ok: true, startMs: nowMs, way: 1, full: [full] });
+    expect(used(buckets, 'first')).toBe(1);
+    expect(take()).toEqual({ ok: true, startMs: nowMs, way: 2, full: [first, first] });
+    expect(take()).toMatchObject({ ok: false, why: 'cap', quota: second });
+    expect([used(buckets, 'first'), used(buckets, 'second')]).toEqual([1, 1]);
+  });
+
+  it('are not left for a rate, which lets the item go soon', () => {
+    const buckets: Buckets = new Map();
+    const take = () => takeWay(buckets, 'demo', [[slow, capped('first', 5)], [capped('second', 5)]], 'bulk', nowMs);
+    expect(take()).toMatchObject({ ok: true, way: 0 });
+    expect(take()).toMatchObject({ ok: false, why: 'rate' });
+    expect(used(buckets, 'second')).toBe(0);
+  });
+
+  it('name a line of their own, and the line names them; one way is a line as it always was', () => {
+    const ways = [shop, { ...shop, from: 'news@example.com' }, { ...shop, to: 'a@example.org' }];
+    const queue = queueOfWays(kinds, quotas, ways);
+    expect(waysOfQueue(quotas, queue)).toEqual(ways.map((way) => quotasFor(kinds, quotas, way)));
+    expect(queueOfWays(kinds, quotas, [shop])).toBe(queueOf(kinds, quotas, shop));
   });
 });

@@ -27,6 +27,8 @@ export interface QuotaKind<Item> {
   readonly value: z.ZodType<string, string>;
   /** What the caller means by it, as items have it; left out where it is the same. */
   resolve?(value: string, tenant: Tenant): string;
+  /** Set by the service itself: shown over HTTP, and not set there. */
+  readonly imposed?: true;
   /** Whether the tenant has it; left out where anything may have a quota. */
   isKnown?(value: string, tenant: Tenant): boolean;
 }
@@ -102,6 +104,19 @@ export function quotasOfQueue(quotas: Quotas, queue: string): Quota[] {
   return [scopeKey(accountScope), ...queue.split('|')].map((key) => quotas.get(key)).filter(isLimit);
 }
 
+/** Between the ways in the name of a waiting line; no value has a `|`. */
+const nextWay = '||';
+
+/** The waiting line of an item that may go one of several ways: as it would be on each, the best first. */
+export function queueOfWays<Item>(kinds: readonly QuotaKind<Item>[], quotas: Quotas, ways: readonly Item[]): string {
+  return ways.map((way) => queueOf(kinds, quotas, way)).join(nextWay);
+}
+
+/** The quotas that hold for a waiting line on each way its items may go. */
+export function waysOfQueue(quotas: Quotas, queue: string): Quota[][] {
+  return queue.split(nextWay).map((way) => quotasOfQueue(quotas, way));
+}
+
 /** The buckets that a claim holds, by tenant and scope. */
 export type Buckets = Map<string, Bucket>;
 
@@ -137,4 +152,38 @@ export function takeSlots(
   }
   for (const [key, bucket] of taken) buckets.set(key, bucket);
   return { ok: true, startMs };
+}
+
+export type WayLeave =
+  | {
+      readonly ok: true;
+      readonly startMs: number;
+      readonly way: number;
+      /** What is used up on each way before, in their order. */
+      readonly full: readonly Quota[];
+    }
+  | Extract<Leave, { ok: false }>;
+
+/**
+ * Takes a slot from each quota of the first way that has them. A cap that is reached sends on to the next way; for a rate one
+ * waits, because it lets the item go soon.
+ */
+export function takeWay(
+  buckets: Buckets,
+  tenant: string,
+  ways: readonly (readonly Quota[])[],
+  lane: Lane,
+  nowMs: number,
+): WayLeave {
+  const full: Quota[] = [];
+  let refused: Extract<Leave, { ok: false }> | undefined;
+  for (const [way, quotas] of ways.entries()) {
+    const leave = takeSlots(buckets, tenant, quotas, lane, nowMs);
+    if (leave.ok) return { ...leave, way, full };
+    if (leave.why === 'rate') return leave;
+    refused = leave;
+    full.push(leave.quota);
+  }
+  if (!refused) throw new RangeError('an item needs a way to go');
+  return refused;
 }

@@ -76,6 +76,7 @@ async function answered<R>(call: Promise<R>): Promise<R> {
     const why = typeof code === 'string' ? code : 'UNKNOWN';
     // Not the error itself: it holds the request, with the key and the email.
     const cause = new Error(error instanceof Error ? error.message : String(error));
+    if (error instanceof Error) Object.assign(cause, { name: error.name, stack: error.stack });
     throw new SendgridTransportError(neverLeft.has(why) ? 'not_sent' : 'in_doubt', why, { cause });
   }
 }

@@ -55,6 +55,23 @@ export function localTenant(simulatorUrl: string, fields: Readonly<Record<string
         routes: [{ topic: 'support', recipient: 'support@*', kinds: ['message'] }],
       },
     },
+    // Newsletters go through new IP addresses, which warm up from today on; all else goes as SendGrid likes.
+    email: {
+      ipPools: {
+        main: {},
+        fresh: {
+          warmup: {
+            start: new Date().toISOString().slice(0, 10),
+            overflowTo: 'main',
+            days: { first: 10, factor: 2, until: 5000 },
+            perProvider: { gmail: { first: 3, factor: 2, until: 1000 } },
+          },
+        },
+      },
+      pools: { senders: { 'news.demo.example': 'fresh' } },
+      // Here recipients bounce and complain to order, as many as somebody wants: that is told, and stops nothing.
+      deliverability: { enforce: false },
+    },
     senders,
     messagingServices: { default: messagingServiceSid },
     defaultMessagingService: 'default',
@@ -75,6 +92,7 @@ export function localTenant(simulatorUrl: string, fields: Readonly<Record<string
     apiKeySecret,
     authToken,
     sendgridApiKey,
+    sendgridIpPools: ['main', 'fresh'],
     sendgridPrivateKey: privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
     senders,
     messagingServices: { [messagingServiceSid]: senders },

@@ -92,6 +92,7 @@ export const services: readonly ServiceDefinition[] = [
       DATABASE_URL: surroundings.databases['email'],
       UNSUBSCRIBE_BASE_URL: surroundings.publicBaseUrls['email-svc'],
       TEMPLATES_DIR: 'config/templates',
+      BLOB_DIR: `${surroundings.dataDirectory}/blobs`,
     }),
   },
   {

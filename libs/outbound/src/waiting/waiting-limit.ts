@@ -1,11 +1,24 @@
 import type { Lane } from '@signalbox/contracts';
 import { columns, run, type Transaction } from '@signalbox/persistence';
-import type { TenantDirectory } from '@signalbox/tenants';
+import type { Logger } from '@signalbox/telemetry';
+
+export interface WaitingLimitOptions {
+  /** Of items, with the columns of a waiting line: a literal of the code. */
+  readonly table: string;
+  /** What a tenant's `maxWaiting` says; undefined where it says nothing. */
+  readonly mostOf: (tenant: string) => number | undefined;
+  /** For those. */
+  readonly usual: number;
+  readonly log: Pick<Logger, 'warn'>;
+}
 
 /** What may wait for a share of it beside the critical lane, so that a campaign leaves codes their place. */
 const shareOfOthers = 0.9;
 
-/** Messages of a tenant that wait, as they were counted last, with what was taken in since. */
+/** So long a count that failed is put off: it would only fail again, and hold up the pool. */
+const failedForMs = 5_000;
+
+/** Items of a tenant that wait, as they were counted last, with what was taken in since. */
 interface Waiting {
   count: number;
   /** When it is to be counted again, on the clock of `performance.now()`. */
@@ -18,19 +31,16 @@ interface Counted {
 }
 
 /**
- * Keeps one tenant from filling the database for all: no more of its messages may wait to be sent than so many. They are
+ * Keeps one tenant from filling the database for all: no more of its items may wait to be sent than so many. They are
  * counted once a second by each replica, less often when there is much to count; so the limit is passed by what is taken in
  * between.
  */
 export class WaitingLimit {
-  readonly #tenants: Pick<TenantDirectory, 'byName'>;
-  readonly #usual: number;
+  readonly #options: WaitingLimitOptions;
   readonly #waiting = new Map<string, Waiting>();
 
-  /** @param usual for tenants whose `quotas.maxWaiting` says nothing */
-  constructor(tenants: Pick<TenantDirectory, 'byName'>, usual: number) {
-    this.#tenants = tenants;
-    this.#usual = usual;
+  constructor(options: WaitingLimitOptions) {
+    this.#options = options;
   }
 
   /** For each of these, in their order, whether there is room. Waits for a count only of tenants never counted before. */
@@ -53,14 +63,14 @@ export class WaitingLimit {
     });
   }
 
-  /** To be told of each message that was taken in, once that is committed. */
+  /** To be told of each item that was taken in and waits, once that is committed. */
   added(tenant: string): void {
     const waiting = this.#waiting.get(tenant);
     if (waiting) waiting.count++;
   }
 
   #most(tenant: string): number {
-    return this.#tenants.byName(tenant)?.quotas?.maxWaiting ?? this.#usual;
+    return this.#options.mostOf(tenant) ?? this.#options.usual;
   }
 
   /** Beside the transaction, which a count of a million would hold up. */
@@ -68,9 +78,12 @@ export class WaitingLimit {
     const due = tenants.filter((tenant) => (this.#waiting.get(tenant)?.countAt ?? Infinity) <= performance.now());
     if (due.length === 0) return;
     for (const tenant of due) this.#countAgain(tenant, Infinity);
-    this.#count(due, (sql, values) => dataSource.query<Counted[]>(sql, [...values])).catch(() => {
-      // The database is away, which acceptance finds out as well and tells.
-      for (const tenant of due) this.#countAgain(tenant, performance.now());
+    this.#count(due, (sql, values) => dataSource.query<Counted[]>(sql, [...values])).catch((error: unknown) => {
+      this.#options.log.warn(
+        { err: error, tenants: due.slice(0, 10), table: this.#options.table },
+        'what waits could not be counted: the last count holds for now',
+      );
+      for (const tenant of due) this.#countAgain(tenant, performance.now() + failedForMs);
     });
   }
 
@@ -93,7 +106,8 @@ export class WaitingLimit {
       `select n.tenant, (
          select coalesce(sum(w.count), 0)::int from generate_series(0, 2) as lane (number) cross join lateral (
            select count(*) as count from (
-             select from messages m where m.lane = lane.number and m.tenant = n.tenant and m.due_at is not null
+             select from ${this.#options.table} m
+             where m.lane = lane.number and m.tenant = n.tenant and m.due_at is not null
              order by m.queue, m.due_at limit n.most) one) w) as count
        from ${wanted.as('n')}`,
       wanted.parameters,
