@@ -6,7 +6,7 @@ const account = { accountSid: `AC${'0'.repeat(31)}1`, authToken: 'token', sender
 describe('SIM_ACCOUNTS', () => {
   it('is a JSON list of accounts', () => {
     expect(simulatorConfig.parse({ SIM_ACCOUNTS: JSON.stringify([account]) }).SIM_ACCOUNTS).toEqual([
-      { ...account, messagingServices: {}, verifyServices: {} },
+      { ...account, messagingServices: {}, verifyServices: {}, sendgridIpPools: [] },
     ]);
   });
 

@@ -241,10 +241,10 @@ describe('a record', () => {
   });
 
   it('of many large ones is split over batches a broker takes, one right after the other', async () => {
-    const hour = 3_600_000;
-    relay({ pollMs: hour, gatherMs: hour });
     const events = Array.from({ length: 40 }, (_, index) => outgoing('large', index + 1, 'x'.repeat(100_000)));
     await transactor(dataSource)((tx) => outbox.append(tx, events));
+    const hour = 3_600_000;
+    relay({ pollMs: hour, gatherMs: hour });
     await published();
     expect(faults(await readTopic(kafka, topic), 40)).toEqual([]);
   });
