@@ -104,7 +104,7 @@ export const suppressionSyncs = counter(
 );
 export const suppressionsUntold = gauge(
   'signalbox_email_suppressions_untold',
-  'Changes of the suppression list that SendGrid has not been told yet; the same in every replica',
+  'Changes of the suppression list that SendGrid has not been told after five minutes; the same in every replica',
 );
 
 export const inboundReceived = counter(

@@ -101,10 +101,12 @@ describe('a message that fails goes on', () => {
   type Sent = (typeof sent)[number];
 
   /** The command of a fallback, of which there is one. */
-  function commandOf(key: string): Sent {
-    const found = sent.filter(({ message }) => (JSON.parse(String(message.value)) as Told).idempotencyKey === key);
-    expect(found.map(({ topic }) => topic)).toHaveLength(1);
-    return found[0] as Sent;
+  function commandOf(key: string): Promise<Sent> {
+    return eventually(() => {
+      const found = sent.filter(({ message }) => (JSON.parse(String(message.value)) as Told).idempotencyKey === key);
+      expect(found.map(({ topic }) => topic)).toHaveLength(1);
+      return found[0] as Sent;
+    });
   }
 
   /** Delivers it twice more, and waits until it was taken. */
@@ -128,7 +130,7 @@ describe('a message that fails goes on', () => {
     const id = await send(to, [{ channel: 'voice' }]);
     const key = `${id}:fallback:1`;
     await ends(calls, key, 'completed');
-    const command = commandOf(key);
+    const command = await commandOf(key);
     await redeliver('voice-svc', command);
     await system.kill('voice-svc');
     await redeliver('voice-svc', command);
@@ -147,7 +149,7 @@ describe('a message that fails goes on', () => {
     const id = await send(to, [{ channel: 'email', to: person }]);
     const key = `${id}:fallback:1`;
     await ends(emails, key, 'delivered');
-    const command = commandOf(key);
+    const command = await commandOf(key);
     await redeliver('email-svc', command);
     await system.kill('email-svc');
     await redeliver('email-svc', command);
@@ -166,11 +168,10 @@ describe('a message that fails goes on', () => {
     await ends(emails, `${id}:fallback:2`, 'delivered');
     expect(await control(`calls${at(to)}`)).toHaveLength(1);
     expect(await control(`emails${at(person)}`)).toHaveLength(1);
-    const own = sent
-      .map(({ message }) => JSON.parse(String(message.value)) as Told)
-      .filter(({ correlationId }) => correlationId === id);
-    expect(own).toHaveLength(2);
-    expect(placeCallCommand.safeParse(own[0]).success).toBe(true);
+    const { message } = await commandOf(`${id}:fallback:1`);
+    await commandOf(`${id}:fallback:2`);
+    expect(placeCallCommand.safeParse(JSON.parse(String(message.value))).success).toBe(true);
+    expect(sent.filter((one) => (JSON.parse(String(one.message.value)) as Told).correlationId === id)).toHaveLength(2);
   }, 120_000);
 
   it('nowhere when it is delivered', async () => {

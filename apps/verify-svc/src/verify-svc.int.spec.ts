@@ -58,7 +58,7 @@ describe('verify-svc, on a real Kafka and Postgres', () => {
       return;
     }
     // A transaction that waits for this answer is there as long as it does not come; others pass.
-    const seen = eventually(async () => expect(await countWaiting()).toBe(0), { timeout: 2_000 });
+    const seen = eventually(async () => expect(await countWaiting()).toBe(0), { timeout: 10_000 });
     void seen
       .then(
         () => 'nothing waits',
@@ -99,6 +99,8 @@ describe('verify-svc, on a real Kafka and Postgres', () => {
       RETRY_BASE_MS: '60000',
       RETRY_MAX_MS: '60000',
       RECONCILE_POLL_MS: '100',
+      PROVIDER_TIMEOUT_MS: '30000',
+      ATTEMPT_LEASE_MS: '60000',
     });
     consumer = kafka.consumer({ groupId: names.group('verify-svc-spec') });
     await consumer.connect();

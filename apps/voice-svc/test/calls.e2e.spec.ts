@@ -307,16 +307,16 @@ describe('voice-svc', () => {
   it('does not call again what somebody cancels between two calls', async () => {
     const [to, longer] = [number(), number()];
     await faults({ calls: { callees: [to, longer].map((prefix) => ({ prefix, outcome: 'busy' })) } });
-    const { id, key } = await place({ to, retry: { on: ['busy'], attempts: 3, delaySeconds: 5 } });
+    const { id, key } = await place({ to, retry: { on: ['busy'], attempts: 3, delaySeconds: 12 } });
     await ends(key, 'waiting');
     expect(await api(`/v1/calls/${id}/cancel`, {})).toMatchObject({ state: 'canceled', ending: false });
     // By the time another one has been called again, so would this one have been.
-    const other = await place({ to: longer, retry: { on: ['busy'], attempts: 2, delaySeconds: 6 } });
-    await ends(other.key, 'busy');
+    const other = await place({ to: longer, retry: { on: ['busy'], attempts: 2, delaySeconds: 13 } });
+    await ends(other.key, 'busy', 60_000);
     expect(await placed(longer)).toHaveLength(2);
     expect(told(key).at(-1)).toBe('canceled');
     expect(await placed(to)).toHaveLength(1);
-  }, 60_000);
+  }, 120_000);
 
   it('hangs up what somebody cancels while they talk', async () => {
     const to = number();

@@ -107,6 +107,18 @@ describe('requests', () => {
     });
   });
 
+  it('for large emails that come together go out all the same', async () => {
+    const to = 'large@example.com';
+    const send = (idempotencyKey: string) =>
+      client.sendEmail({ idempotencyKey, to, subject: 'Hello', text: 'x'.repeat(450_000) });
+    const keys = ['l1', 'l2', 'l3'];
+    await Promise.all(keys.map(send));
+    await eventually(() => {
+      const large = published.filter(({ data }) => data['to'] === to);
+      expect(large.map(({ data }) => data['idempotencyKey'])).toEqual(keys);
+    });
+  });
+
   it.each([
     ['an email with nothing in it', () => client.sendEmail({ idempotencyKey: 'x', to: email, subject: 'Hello' })],
     ['a call that says nothing', () => client.placeCall({ idempotencyKey: 'x', to: number })],

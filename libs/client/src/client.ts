@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import {
-  type CloudEvent,
   decode,
   emailCommands,
   emailEvents,
@@ -111,8 +110,14 @@ export type StartVerification = Asked<StartVerificationCommandInput>;
 
 interface Outgoing {
   readonly key: string;
-  readonly event: CloudEvent;
+  readonly value: string;
+  readonly headers: Record<string, string>;
+  readonly bytes: number;
 }
+
+const maxRecords = 500;
+/** All of a request can hash to one partition, where it is one record batch: under Kafka's `max.message.bytes` (1 MiB). */
+const maxBytes = 900_000;
 
 /** What a product service installs to send through Signalbox and to follow what becomes of it. */
 export function createClient({ tenant, kafka: connection, clientId }: ClientOptions): Client {
@@ -143,15 +148,11 @@ export function createClient({ tenant, kafka: connection, clientId }: ClientOpti
           producer = undefined;
           throw error;
         });
-        const messages = batch.map(({ key, event }) => ({
-          key,
-          value: JSON.stringify(event.data),
-          headers: toHeaders(event),
-        }));
+        const messages = batch.map(({ key, value, headers }) => ({ key, value, headers }));
         await connected.send({ topic, acks: -1, messages });
         return batch.map(() => undefined);
       },
-      { maxItems: 500 },
+      { maxItems: maxBytes, weigh: ({ bytes }) => Math.max(bytes, maxBytes / maxRecords) },
     );
     publishers.set(topic, created);
     return created;
@@ -160,7 +161,9 @@ export function createClient({ tenant, kafka: connection, clientId }: ClientOpti
   /** @param about what its order is kept by: the recipient */
   function publish(topic: Topic, type: string, about: string, data: unknown): Promise<void> {
     const event = { id: randomUUID(), source: `//${clientId}`, type, time: new Date().toISOString(), data };
-    return publisherOf(topic).add({ key: `${tenant}:${about}`, event });
+    const value = JSON.stringify(data);
+    const bytes = Buffer.byteLength(value);
+    return publisherOf(topic).add({ key: `${tenant}:${about}`, value, headers: toHeaders(event), bytes });
   }
 
   const keyed = <Request extends { idempotencyKey?: string }>(request: Request) => ({

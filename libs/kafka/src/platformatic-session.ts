@@ -1,20 +1,11 @@
-import {
-  type API,
-  type Callback,
-  compatibilityPartitioner,
-  kGetApi,
-  ProduceAcks,
-  Producer,
-  type SASLMechanismValue,
-} from '@platformatic/kafka';
+import { compatibilityPartitioner, ProduceAcks, Producer, type SASLMechanismValue } from '@platformatic/kafka';
 import type { Message } from 'kafkajs';
 import type { KafkaSettings } from './kafka.ts';
-import { leanProduce, type ProduceApi } from './lean-produce.ts';
 import type { ProducerSession, TopicMessages } from './producer-session.ts';
 
 /**
- * A session on @platformatic/kafka, which takes about half the CPU per record that kafkajs does; its requests we write ourselves,
- * see ADR 5. It keeps the sequence numbers of a batch over its own retries, and takes a new producer id after a failure.
+ * A session on @platformatic/kafka, which takes about half the CPU per record that kafkajs does; see ADR 5. It keeps the
+ * sequence numbers of a batch over its own retries, and takes a new producer id after a failure.
  */
 export function platformaticSession(settings: KafkaSettings): () => ProducerSession {
   return () => new PlatformaticSession(settings);
@@ -23,17 +14,16 @@ export function platformaticSession(settings: KafkaSettings): () => ProducerSess
 type Bytes = Buffer | string;
 
 class PlatformaticSession implements ProducerSession {
-  readonly #producer: LeanProducer;
+  readonly #producer: Producer<Bytes, Bytes, string, Bytes>;
 
   constructor({ brokers, clientId, ssl, sasl }: KafkaSettings) {
-    this.#producer = new LeanProducer({
+    this.#producer = new Producer<Bytes, Bytes, string, Bytes>({
       clientId,
       bootstrapBrokers: brokers,
       idempotent: true,
       // As Java's and librdkafka's clients place keyed records.
       partitioner: compatibilityPartitioner,
-      // The message itself goes through as its value, to be written with the request.
-      serializers: { key: toBytes, value: asItIs, headerKey: toBytes, headerValue: toBytes },
+      serializers: { key: toBytes, value: toBytes, headerKey: headerName, headerValue: toBytes },
       autocreateTopics: false,
       connectTimeout: 3_000,
       timeout: 5_000,
@@ -49,9 +39,7 @@ class PlatformaticSession implements ProducerSession {
   }
 
   async send(topicMessages: TopicMessages, timeoutMs: number): Promise<void> {
-    const messages = topicMessages.flatMap(({ topic, messages: of }) =>
-      of.map((message) => ({ topic, ...(message.key && { key: message.key }), value: message })),
-    );
+    const messages = topicMessages.flatMap(({ topic, messages: of }) => of.map((message) => toProduce(topic, message)));
     await within(timeoutMs, this.#producer.send({ messages, acks: ProduceAcks.ALL }), 'not acknowledged');
   }
 
@@ -72,32 +60,48 @@ async function within<T>(ms: number, work: Promise<T>, what: string): Promise<T>
   }
 }
 
-function toBytes(data?: Bytes): Buffer | undefined {
-  return typeof data === 'string' ? Buffer.from(data) : data;
+function toProduce(topic: string, { key, value, headers }: Message) {
+  const last = new Map<string, Bytes>();
+  for (const name in headers) {
+    const text = lastOf(headers[name]);
+    last.set(name, constantHeaders.has(name) ? remembered(text) : text);
+  }
+  return {
+    topic,
+    ...(key !== null && key !== undefined && { key }),
+    ...(value !== null && { value }),
+    headers: last,
+  };
 }
 
-const asItIs = (message?: Message) => message as unknown as Buffer;
+/** A header that repeats cannot be said with a map; the last one is what readers take. */
+function lastOf(header: Buffer | string | (Buffer | string)[] | undefined): Bytes {
+  const last = Array.isArray(header) ? header.at(-1) : header;
+  return last ?? '';
+}
 
-/** The library's producer, with its connections, metadata, partitions, sequence numbers and retries, but requests of our own. */
-class LeanProducer extends Producer<Bytes, Message, string, Bytes> {
-  readonly #lean = new Map<unknown, unknown>();
+/** Headers that have the same few values in all records of a producer. */
+const constantHeaders = new Set(['ce_specversion', 'content-type', 'ce_source', 'ce_type']);
 
-  override [kGetApi]<Arguments extends unknown[], Response>(
-    name: string,
-    callback: Callback<API<Arguments, Response>>,
-  ): void {
-    super[kGetApi]<Arguments, Response>(name, (error, api) => {
-      if (api && name === 'Produce')
-        callback(error, this.#produce(api as unknown as ProduceApi) as unknown as typeof api);
-      else callback(error, api);
-    });
+/** Texts that recur in every record, encoded once. */
+const encoded = new Map<string, Buffer>();
+const maxRemembered = 1_000;
+
+function remembered(text: Bytes): Buffer {
+  if (typeof text !== 'string') return text;
+  let bytes = encoded.get(text);
+  if (!bytes) {
+    bytes = Buffer.from(text);
+    // Names and types come from code; should something else ever get here, it must not fill the memory.
+    if (encoded.size < maxRemembered) encoded.set(text, bytes);
   }
+  return bytes;
+}
 
-  #produce(api: ProduceApi): ProduceApi {
-    const known = this.#lean.get(api) as ProduceApi | undefined;
-    if (known) return known;
-    const made = leanProduce(api);
-    this.#lean.set(api, made);
-    return made;
-  }
+function headerName(name?: string): Buffer {
+  return remembered(name ?? '');
+}
+
+function toBytes(data?: Bytes): Buffer | undefined {
+  return typeof data === 'string' ? Buffer.from(data) : data;
 }

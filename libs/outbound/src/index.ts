@@ -1,5 +1,5 @@
 export { type Account, type AccountHold, type AccountPolicy } from './account/account.rules.ts';
-export { attemptTable } from './attempt/attempt.migration.ts';
+export { attemptsByTenant, attemptTable } from './attempt/attempt.migration.ts';
 export { type AttemptJson, type AttemptRow, AttemptStore, type Attempted, toAttempt } from './attempt/attempt.store.ts';
 export { type Attempt, type AttemptState, newAttempt } from './attempt/attempt.ts';
 export { type DispatchConfig, dispatchConfig, leaseOutlivesCall } from './config.ts';

@@ -53,7 +53,7 @@ export function streamOf(lane: Lane): StreamName {
   return lane === 'bulk' ? 'bulk' : 'transactional';
 }
 
-/** What tells an email's stream; where the tenant has IP pools, its own names of mailbox providers count. */
+/** What tells an email's stream. A tenant's own name of a mailbox provider stands in `pool`, from the way that `waysOf` finds. */
 export type StreamEmail = Pick<Email, 'tenant' | 'lane' | 'to' | 'pool'>;
 
 export function streamKeyOf({ tenant, lane, to, pool }: StreamEmail): StreamKey {

@@ -1,7 +1,7 @@
 import type { EmailState, Failure, Lane, Metadata } from '@signalbox/contracts';
 import { canMove, isWithProvider } from './email.state.ts';
 
-/** The IP pool that an email goes through. */
+/** The IP pool that an email goes through, if any. */
 export interface PoolUse {
   /** By our name; null: SendGrid chooses. */
   readonly pool: string | null;
@@ -60,7 +60,7 @@ export interface Email {
   readonly dueAt: string | null;
   /** The line it waits in: emails under the same quotas. A hint that dispatch corrects when quotas have changed. */
   readonly queue: string;
-  /** As its last attempt has it; null where the tenant has no pools. */
+  /** As its last attempt has it; null where the tenant has neither pools nor names of its own for mailbox providers. */
   readonly pool: PoolUse | null;
   readonly opens: number;
   /** Fetched by the proxy of a mail client; nobody may have looked. */

@@ -19,6 +19,7 @@ import {
   ZodResponse,
 } from '@signalbox/service';
 import { currentTraceparent, type Logger } from '@signalbox/telemetry';
+import type { Tenant } from '@signalbox/tenants';
 import { DataSource } from 'typeorm';
 import { z } from 'zod';
 import { type Acceptance, Acceptor, type SendAsked } from '../acceptance/acceptor.ts';
@@ -112,8 +113,8 @@ export class EmailController {
   @Scopes('read')
   @ApiOperation({ summary: 'The whole story of an email: request, attempts, answers, events' })
   @ZodResponse(200, emailStory)
-  async story(@CurrentTenant() tenant: { name: string }, @ZodParam('id', emailId) id: string): Promise<EmailStory> {
-    const story = await findStory(this.#db, tenant.name, id, {
+  async story(@CurrentTenant() tenant: Tenant, @ZodParam('id', emailId) id: string): Promise<EmailStory> {
+    const story = await findStory(this.#db, tenant, id, {
       quotas: this.#quotas.of(tenant.name),
       hold: this.#dispatcher.holdOf(tenant.name),
     });

@@ -9,6 +9,7 @@ import {
   toAttempt,
   waysOfQueue,
 } from '@signalbox/outbound';
+import type { Tenant } from '@signalbox/tenants';
 import type { DataSource } from 'typeorm';
 import { attempts as attemptStore } from '../dispatch/attempt.store.ts';
 import { streamKeyOf } from '../deliverability/count.rules.ts';
@@ -16,6 +17,7 @@ import { readStreams } from '../deliverability/stream.store.ts';
 import { readAddress } from '../email/address.rules.ts';
 import type { Email } from '../email/email.ts';
 import { type EmailRow, toEmail } from '../email/email.store.ts';
+import { waysOf } from '../warmup/pool.rules.ts';
 import type { EmailPageBody, EmailStory, ListQuery } from './email.schemas.ts';
 import { summarise, tellStory } from './story.rules.ts';
 import type { Line } from './waiting.rules.ts';
@@ -29,13 +31,13 @@ export interface Outlook {
 /** Undefined for an email that does not exist or is another tenant's. */
 export async function findStory(
   db: DataSource,
-  tenant: string,
+  tenant: Pick<Tenant, 'name' | 'email'>,
   id: string,
   outlook: Outlook,
 ): Promise<EmailStory | undefined> {
   const [row] = await db.query<(EmailRow & { redacted_at: Date | null })[]>(
     'select * from emails where id = $1 and tenant = $2',
-    [id, tenant],
+    [id, tenant.name],
   );
   if (!row) return undefined;
   const [attempts, lines] = await Promise.all([
@@ -52,18 +54,20 @@ export async function findStory(
     email,
     attempts.map(toAttempt),
     lines.map(({ at, kind, detail }) => ({ at: at.toISOString(), kind, detail })),
-    await lineOf(db, email, outlook),
+    await lineOf(db, tenant, email, outlook),
   );
   return { ...story, redactedAt: row.redacted_at?.toISOString() ?? null };
 }
 
-async function lineOf(db: DataSource, email: Email, outlook: Outlook): Promise<Line> {
+async function lineOf(db: DataSource, tenant: Pick<Tenant, 'email'>, email: Email, outlook: Outlook): Promise<Line> {
   const onAnyWay = new Set(waysOfQueue(outlook.quotas, email.queue).flat());
   const refs = [...onAnyWay].map(({ scope }) => ({ tenant: email.tenant, scope }));
   // A transaction, because a prepared statement wants one connection.
   return db.transaction(async (tx) => {
     const buckets: Buckets = refs.length > 0 ? await readBuckets(tx, refs) : new Map<string, Bucket>();
-    const [stream] = email.lane === 'critical' ? [] : await readStreams(tx, streamKeyOf(email));
+    // On whichever way, it has the same stream.
+    const [way = email] = waysOf(tenant, email, outlook.quotas);
+    const [stream] = email.lane === 'critical' ? [] : await readStreams(tx, streamKeyOf(way));
     return { ...outlook, now: new Date(), buckets, stream };
   });
 }

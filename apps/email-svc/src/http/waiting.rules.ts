@@ -8,7 +8,7 @@ import {
   takeWay,
   waysOfQueue,
 } from '@signalbox/outbound';
-import { streamQuota } from '../deliverability/stream-quota.rules.ts';
+import { streamQuota, valueOf } from '../deliverability/stream-quota.rules.ts';
 import type { Stream } from '../deliverability/stream.state.ts';
 import type { Email } from '../email/email.ts';
 import { emailMachine } from '../email/email.state.ts';
@@ -85,7 +85,7 @@ function inLine(
     return { reason: 'account_paused', summary, since: dueAt, until: iso(hold.untilMs), runbook: null };
   }
   if (hold) return refused(email, last, iso(hold.sinceMs), iso(hold.untilMs));
-  if (stream?.state === 'stopped' && isHeldBack(email, quotas)) return streamStopped(stream);
+  if (stream?.state === 'stopped' && isHeldBack(email, stream, quotas)) return streamStopped(stream);
   const leave = takeWay(new Map(buckets), email.tenant, waysOfQueue(quotas, email.queue), email.lane, now.getTime());
   if (!leave.ok) {
     const { quota, why, untilMs } = leave;
@@ -118,8 +118,8 @@ function warmingUp({ scope, limits }: Quota, since: string, until: string): Wait
 }
 
 /** Whether its stream has a quota of deliverability, which no critical email falls under. */
-function isHeldBack(email: Email, quotas: Quotas): boolean {
-  return streamQuota.of(email).some((value) => quotas.has(scopeKey({ kind: streamQuota.name, value })));
+function isHeldBack({ lane }: Email, stream: Stream, quotas: Quotas): boolean {
+  return lane !== 'critical' && quotas.has(scopeKey({ kind: streamQuota.name, value: valueOf(stream) }));
 }
 
 function streamStopped(stream: Stream): Waiting {

@@ -2,6 +2,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateWarmup1764000004000 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
+    // A table of attempts that was made before they had it. Emails of one call share the provider's id: there is no index of it here.
+    await db.query('alter table attempts add column if not exists tenant text');
     await db.query('alter table emails add column pool jsonb');
     await db.query(
       `comment on column emails.pool is 'The IP pool it went through last, and why not the one it was meant for'`,

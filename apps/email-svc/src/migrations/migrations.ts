@@ -5,6 +5,7 @@ import { CreateSuppressions1764000003000 } from './0003-suppression.migration.ts
 import { CreateDeliverability1764000005000 } from './0005-deliverability.migration.ts';
 import { CreateWarmup1764000004000 } from './0004-warmup.migration.ts';
 import { CreateRetention1764000006000 } from './0006-retention.migration.ts';
+import { IndexWaitingExpiry1764000007000 } from './0007-waiting-expiry.migration.ts';
 
 /** In the order of the timestamps that end their names. */
 export const migrations: MigrationClass[] = [
@@ -15,4 +16,5 @@ export const migrations: MigrationClass[] = [
   CreateWarmup1764000004000,
   CreateDeliverability1764000005000,
   CreateRetention1764000006000,
+  IndexWaitingExpiry1764000007000,
 ];

@@ -36,17 +36,18 @@ export async function erase(
   const { tenant, address, requestedBy } = request;
   const erasureId = uuidv7();
   const done = { emails: 0, inbound: 0, deferred: 0 };
-  for (let full = true; full;) {
+  for (let found = true; found;) {
     const batch = await transact((tx) => eraseBatch(tx, { tenant, address }, erasureId, now));
     done.emails += batch.emails;
     done.inbound += batch.inbound;
     done.deferred += batch.deferred;
-    full = batch.emails + batch.deferred >= perBatch;
+    // Not until a batch is full: the retention of the tenant may have deleted some of it meanwhile.
+    found = batch.emails + batch.deferred > 0;
   }
-  for (let full = true; full;) {
+  for (let found = true; found;) {
     const erased = await transact((tx) => eraseInbound(tx, { tenant, address }, erasureId, perBatch));
     done.inbound += erased;
-    full = erased >= perBatch;
+    found = erased > 0;
   }
   return transact(async (tx) => {
     await run(

@@ -68,6 +68,8 @@ export class Retention {
     ];
     let more = false;
     for (const chore of chores) more = (await this.#do(chore)) >= limit || more;
+    // Looks through all that is past its time, so only once little of it is left; what it ends is deleted next.
+    for (const tenant of more ? [] : tenants) more = (await this.#do(this.#endingOf(tenant, now, limit))) > 0 || more;
     return more;
   }
 
@@ -75,11 +77,15 @@ export class Retention {
     const { bodies, messages } = cutoffsOf(this.#tenants.byName(tenant)?.retention, now);
     return [
       { table: 'emails', what: 'redacted', batch: (tx) => redactEmails(tx, tenant, bodies, limit) },
-      { table: 'emails', what: 'ended', batch: (tx) => endOutlived(tx, tenant, messages, now, limit) },
       { table: 'emails', what: 'deleted', batch: (tx) => deleteEmails(tx, tenant, messages, limit) },
       { table: 'inbound_emails', what: 'redacted', batch: (tx) => redactInbound(tx, tenant, bodies, limit) },
       { table: 'inbound_emails', what: 'deleted', batch: (tx) => deleteInbound(tx, tenant, messages, limit) },
     ];
+  }
+
+  #endingOf(tenant: string, now: Date, limit: number): Chore {
+    const { messages } = cutoffsOf(this.#tenants.byName(tenant)?.retention, now);
+    return { table: 'emails', what: 'ended', batch: (tx) => endOutlived(tx, tenant, messages, now, limit) };
   }
 
   /** Without access to the store webhook-ingest deletes them by their age, and nothing needs to be remembered. */

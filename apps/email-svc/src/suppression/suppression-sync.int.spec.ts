@@ -6,6 +6,7 @@ import { tenant as demo } from '../../test/builders.ts';
 import { type EmailDatabase, emailDatabase } from '../../test/database.ts';
 import { type SendgridStub, sendgridStub } from '../../test/sendgrid-stub.ts';
 import type { EmailConfig } from '../config.ts';
+import { suppressionsUntold } from '../metrics.ts';
 import { SuppressionSync } from './suppression-sync.ts';
 import { applyRequests, countUntold } from './suppression.store.ts';
 
@@ -71,6 +72,17 @@ it('a replica that died while it told keeps the others waiting no longer than it
   await database.dataSource.query(`update suppression_syncs set telling_until = now() - interval '1 second'`);
   await replica().tellAll();
   expect(told()).toEqual(['POST /v3/asm/suppressions/global']);
+});
+
+it('counts as untold what should have been told long ago, and not what has just changed', async () => {
+  const counted = async () => (await suppressionsUntold.get()).values.map(({ value }) => value);
+  await decide('opted_out', 'a@example.com');
+  await replica().tellAll();
+  expect(await counted()).toEqual([0]);
+  await decide('opted_out', 'b@example.com');
+  await database.dataSource.query(`update suppressions set changed_at = now() - interval '6 minutes'`);
+  await replica().tellAll();
+  expect(await counted()).toEqual([1]);
 });
 
 it('reads the members of groups, unless there are more than fit in one answer; the other lists all the same', async () => {

@@ -18,6 +18,9 @@ const chunk = 1_000;
 /** Lists are read again from a little before where the last read ended: an entry may show up late. */
 const overlapSeconds = 600;
 
+/** A change is told within seconds, so there are always some still to be told; one that has waited for so long tells of trouble. */
+const overdueMs = 300_000;
+
 /** Changes of one tenant that are told in one pass. */
 const perPass = 200;
 
@@ -119,7 +122,7 @@ export class SuppressionSync {
     const names = tenants.map(({ name }) => name);
     const { first, waiting } = await this.#transact(async (tx) => ({
       first: await untold(tx, names, 1),
-      waiting: await countUntold(tx, names),
+      waiting: await countUntold(tx, names, new Date(Date.now() - overdueMs)),
     }));
     suppressionsUntold.set(waiting);
     const withChanges = new Set(first.map(({ tenant }) => tenant));

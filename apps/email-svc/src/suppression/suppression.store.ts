@@ -99,12 +99,17 @@ export async function untold(tx: Transaction, tenants: readonly string[], limit:
   return rows.map(toSuppression);
 }
 
-/** Of these tenants: for one without a key there is nobody to tell. */
-export async function countUntold(tx: Transaction, tenants: readonly string[]): Promise<number> {
+/** Of these tenants: for one without a key there is nobody to tell. All of them, or those that changed before `since`. */
+export async function countUntold(
+  tx: Transaction,
+  tenants: readonly string[],
+  since: Date | null = null,
+): Promise<number> {
   const { rows } = await run<{ count: number }>(
     tx,
-    'select count(*)::int as count from suppressions where told < sequence and tenant = any($1)',
-    [tenants],
+    `select count(*)::int as count from suppressions
+     where told < sequence and tenant = any($1) and ($2::timestamptz is null or changed_at < $2)`,
+    [tenants, since],
   );
   return rows[0]?.count ?? 0;
 }

@@ -4,6 +4,7 @@ import { type Buckets, queueOfWays, quotasFor, quotasOf, takeWay, waysOfQueue } 
 import type { Tenant } from '@signalbox/tenants';
 import fc from 'fast-check';
 import { email, tenant as demo } from '../../test/builders.ts';
+import { streamQuota } from '../deliverability/stream-quota.rules.ts';
 import { givenQuotas, paceKinds } from '../dispatch/quota-kinds.rules.ts';
 import type { Email } from '../email/email.ts';
 import { poolNameOf, takenWay, waysOf } from './pool.rules.ts';
@@ -68,6 +69,17 @@ describe('the pool of an email', () => {
   it('is none where the tenant has none', () => {
     const one = email();
     expect(waysOf(demo, one, new Map())).toEqual([one]);
+  });
+
+  it('is none where the tenant has none, but its own name of the mailbox provider is kept, by which its stream is told', () => {
+    const own: Tenant = { ...demo, email: { mailboxProviders: { corp: ['corp.example'] } } };
+    const [way, ...others] = waysOf(
+      own,
+      email({ to: 'ann@corp.example', ipPool: 'elsewhere', lane: 'bulk' }),
+      new Map(),
+    );
+    expect(others).toEqual([]);
+    expect(way && [poolNameOf(way), streamQuota.of(way)]).toEqual(['elsewhere', ['bulk@corp']]);
   });
 
   it('is the old one at once for the critical lane, while the new one warms up', () => {

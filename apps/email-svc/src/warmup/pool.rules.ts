@@ -65,7 +65,7 @@ export function poolOfScope({ value }: Scope): string {
 export function waysOf(tenant: Pick<Tenant, 'email'> | undefined, email: Email, quotas: Quotas): Email[] {
   const pools = tenant?.email?.ipPools ?? {};
   const first = poolFor(tenant?.email, email);
-  if (first === undefined) return [email.pool === null ? email : { ...email, pool: null }];
+  if (first === undefined) return [withoutPool(tenant, email)];
   const provider = mailboxProviderOf(email.to, tenant?.email?.mailboxProviders);
   const isCritical = email.lane === 'critical';
   const insteadOf: PoolUse['insteadOf'] = { pool: first, why: isCritical ? 'critical' : 'pool_full', cap: null };
@@ -81,6 +81,14 @@ export function waysOf(tenant: Pick<Tenant, 'email'> | undefined, email: Email, 
   }
   if (ways.length > 0) return ways;
   return [{ ...email, pool: { pool: null, name: null, provider, insteadOf } }];
+}
+
+/** Of an email that is meant for no pool the mailbox provider alone is kept, and that where the tenant has names of its own for them. */
+function withoutPool(tenant: Pick<Tenant, 'email'> | undefined, email: Email): Email {
+  const own = tenant?.email?.mailboxProviders;
+  if (!own) return email.pool === null ? email : { ...email, pool: null };
+  const provider = mailboxProviderOf(email.to, own);
+  return { ...email, pool: { pool: null, name: email.ipPool, provider, insteadOf: null } };
 }
 
 /** The way that was taken, with what kept the email from the pool it was meant for. */

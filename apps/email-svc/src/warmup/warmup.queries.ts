@@ -1,6 +1,7 @@
 import {
   bucketKey,
   type Buckets,
+  laneNumber,
   newBucket,
   type Quota,
   type Quotas,
@@ -82,9 +83,10 @@ async function waitingByPool(
   const { rows } = await run<{ queue: string; count: number }>(
     tx,
     `select queue, count(*)::int as count
-     from (select queue from emails where tenant = $1 and due_at <= $2 and queue like '%pool:%' limit $3) waiting
+     from (select queue from emails where lane = any($4) and tenant = $1 and due_at <= $2 and queue like '%pool:%' limit $3) waiting
      group by queue`,
-    [tenant, now, countedUpTo],
+    // By lane, so that it is the tenant's part of the index of waiting lines that is read; the critical lane waits for no plan.
+    [tenant, now, countedUpTo, (['transactional', 'bulk'] as const).map(laneNumber)],
   );
   const counts = new Map<string, number>();
   for (const { queue, count } of rows) {

@@ -40,12 +40,14 @@ export function reportWarmups(
   };
 
   const tell = async (metric: Gauge<'tenant' | 'pool'>, value: (plan: WarmupView) => number) => {
+    const found = await standing();
     metric.reset();
-    for (const { tenant, plan } of await standing()) metric.set({ tenant, pool: plan.pool }, value(plan));
+    for (const { tenant, plan } of found) metric.set({ tenant, pool: plan.pool }, value(plan));
   };
   const tellEach = async (metric: Gauge<'tenant' | 'pool' | 'provider'>, of: 'cap' | 'used') => {
+    const found = await standing();
     metric.reset();
-    for (const { tenant, plan } of await standing()) {
+    for (const { tenant, plan } of found) {
       for (const part of [{ provider: '', cap: plan.cap, used: plan.used }, ...plan.perProvider]) {
         const value = part[of];
         if (value !== null) metric.set({ tenant, pool: plan.pool, provider: part.provider }, value);

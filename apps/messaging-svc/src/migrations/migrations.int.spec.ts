@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDataSource, migrate } from '@signalbox/persistence';
 import { testDatabase, type TestDatabase } from '@signalbox/testing';
 import { SpeedUp1764000007000 } from './0007-speed.migration.ts';
+import { KeyAttemptsByTenant1764000011000 } from './0011-attempts-by-tenant.migration.ts';
 import { migrations } from './migrations.ts';
 
 describe('the migration for speed', () => {
@@ -39,6 +40,39 @@ describe('the migration for speed', () => {
       expect(await db.query('select from attempts union all select from message_history')).toEqual([]);
       await db.runMigrations();
       expect(await due()).toEqual([]);
+    } finally {
+      await db.destroy();
+    }
+  });
+});
+
+describe('the migration of attempts to their tenants', () => {
+  let database: TestDatabase;
+  beforeAll(async () => (database = await testDatabase()));
+  afterAll(() => database.drop());
+
+  it('goes on where it was cut off, there and back', async () => {
+    const source = (upTo: number) =>
+      createDataSource({ url: database.url, migrations: migrations.slice(0, upTo), applicationName: 'spec' });
+    const place = migrations.indexOf(KeyAttemptsByTenant1764000011000);
+    await migrate(source(place));
+    const db = await source(place + 1).initialize();
+    const keys = () =>
+      db.query<{ indexdef: string }[]>(
+        `select indexdef from pg_indexes where indexdef like '%provider_sid%' and tablename = 'attempts'`,
+      );
+    try {
+      const before = await keys();
+      await db.query(`alter table attempts add column tenant text`);
+      await db.query(`create index attempts_by_tenant on attempts (tenant)`);
+      await db.runMigrations();
+      expect(await keys()).toEqual([
+        { indexdef: expect.stringMatching(/UNIQUE INDEX attempts_provider_sid .*\(tenant, provider_sid\)/) },
+      ]);
+      await db.undoLastMigration();
+      expect(await keys()).toEqual(before);
+      await db.runMigrations();
+      expect(await keys()).toHaveLength(1);
     } finally {
       await db.destroy();
     }

@@ -7,7 +7,7 @@ import { type VerifyDatabase, verifyDatabase } from '../../test/database.ts';
 import type { Guard } from '../guard/guard.ts';
 import type { Opened, Opener, Want } from '../send/opener.ts';
 import type { VerifyProvider } from '../send/provider.ts';
-import type { Sender } from '../send/sender.ts';
+import type { Call, Sender } from '../send/sender.ts';
 import type { Verification } from '../verification/verification.ts';
 import { verificationsInserted } from '../verification/verification.store.ts';
 import { DueWork } from './due-work.ts';
@@ -16,6 +16,8 @@ describe('due work, one of which always fails', () => {
   let database: VerifyDatabase;
   let work: DueWork;
   let bad: string;
+  let away = '';
+  const sent: string[] = [];
 
   /** Takes what is to be sent out of line, but for the bad one. */
   const opener = {
@@ -23,9 +25,11 @@ describe('due work, one of which always fails', () => {
       const ids = wants.map(({ known }) => known.id);
       await run(tx, 'update verifications set due_at = null where id = any($1)', [ids]);
       if (ids.includes(bad)) throw new TypeError('cannot be sent');
-      return wants.map(() => ({ result: 'unwanted' }));
+      if (ids.includes(away)) throw Object.assign(new Error('the connection is lost'), { code: 'ECONNRESET' });
+      return wants.map(({ known }) => ({ result: 'opened', verification: known }) as Opened);
     },
   };
+  const sender = { send: ({ verification: { id } }: Call) => Promise.resolve(sent.push(id)) };
   const guard = {
     learn(_tx: Transaction, outcomes: readonly { verificationId: string }[]) {
       if (outcomes.some(({ verificationId }) => verificationId === bad)) throw new TypeError('cannot be ended');
@@ -39,7 +43,7 @@ describe('due work, one of which always fails', () => {
     work = new DueWork(
       database.transact,
       opener as unknown as Opener,
-      {} as Sender,
+      sender as unknown as Sender,
       {} as VerifyProvider,
       guard as unknown as Guard,
       { DUE_POLL_MS: 60_000, BACKGROUND_CONCURRENCY: 10 },
@@ -70,6 +74,20 @@ describe('due work, one of which always fails', () => {
     expect((await rows()).map(({ id, due }) => [id, due])).toEqual([
       [bad, 'put off'],
       ...good.map((id) => [id, 'done']),
+    ]);
+  });
+
+  it('is sent though the database is away for the next one, which stays due', async () => {
+    const wanted = { wants: 'asked', expiresAt: null } as const;
+    bad = await insert({ ...wanted, createdAt: ago(9), dueAt: ago(9) });
+    const good = await insert({ ...wanted, createdAt: ago(8), dueAt: ago(8) });
+    away = await insert({ ...wanted, createdAt: ago(7), dueAt: ago(7) });
+    await work.pass();
+    expect(sent.slice(-1)).toEqual([good]);
+    expect((await rows()).map(({ id, due }) => [id, due])).toEqual([
+      [bad, 'put off'],
+      [good, 'done'],
+      [away, 'due'],
     ]);
   });
 

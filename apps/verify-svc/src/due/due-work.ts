@@ -112,14 +112,25 @@ export class DueWork {
     const done: Done[] = [];
     for (const one of all) {
       try {
-        done.push(...(await this.transact((tx) => work(tx, [one]))));
+        done.push(...(await this.#doOrPutOff(idOf(one), (tx) => work(tx, [one]))));
       } catch (error) {
-        if (isTransient(error)) throw error;
-        this.log.error({ err: error, verificationId: idOf(one) }, 'due work failed; it is put off');
-        await this.#putOff(idOf(one));
+        if (done.length === 0) throw error;
+        this.log.warn({ err: error }, 'due work is broken off: what was begun goes on, the rest stays due');
+        break;
       }
     }
     return done;
+  }
+
+  async #doOrPutOff<Done>(id: string, work: (tx: Transaction) => Promise<Done[]>): Promise<Done[]> {
+    try {
+      return await this.transact(work);
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      this.log.error({ err: error, verificationId: id }, 'due work failed; it is put off');
+      await this.#putOff(id);
+      return [];
+    }
   }
 
   /** At the head of the line it would be read again at once, and before all others. */

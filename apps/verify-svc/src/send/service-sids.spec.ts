@@ -34,6 +34,19 @@ describe('the SID of a service', () => {
     expect(asked).toHaveLength(1);
   });
 
+  it('is waited for by whoever needs it while it is looked up for the first time', async () => {
+    const { services, asked } = sids([tenant('demo')]);
+    void services.lookUp();
+    const order: string[] = [];
+    const second = services.lookUp().then(() => order.push('looked up'));
+    await new Promise(setImmediate);
+    order.push('answered');
+    asked[0]?.resolve(sid);
+    await second;
+    expect(order).toEqual(['answered', 'looked up']);
+    expect(asked).toHaveLength(1);
+  });
+
   it('is looked up anew for a tenant that has changed', async () => {
     const tenants = [tenant('demo')];
     const { services, asked } = sids(tenants);

@@ -11,6 +11,8 @@ export class ServiceNotLookedUp extends Error {
 
 interface LookUp {
   readonly at: number;
+  /** Whether the service had not been looked for before. */
+  readonly isFirst: boolean;
   readonly settled: Promise<void>;
   /** VA…; null when the account has none. Undefined while it is looked up, and when that failed. */
   sid?: string | null;
@@ -69,9 +71,10 @@ export class ServiceSids {
     this.#known.set(tenant, known);
     const last = known.get(service);
     const isFound = typeof last?.sid === 'string';
-    if (last && (isFound || performance.now() - last.at < againAfterMs)) return undefined;
+    if (last && (isFound || performance.now() - last.at < againAfterMs)) return last.isFirst ? last.settled : undefined;
     const next: LookUp = {
       at: performance.now(),
+      isFirst: last === undefined,
       settled: this.provider.serviceSid(tenant, { channel: 'sms', service }).then(
         (sid) => void (next.sid = sid),
         (error: unknown) => void (next.error = error),

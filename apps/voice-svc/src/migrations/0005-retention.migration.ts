@@ -1,7 +1,9 @@
+import { attemptsByTenant } from '@signalbox/outbound';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class AddRetention1764000005000 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
+    for (const sql of attemptsByTenant('call_id', 'calls')) await db.query(sql);
     await db.query('alter table calls add column redacted_at timestamptz(3)');
     await db.query(`
       create table retention_marks (

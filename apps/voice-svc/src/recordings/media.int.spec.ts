@@ -24,7 +24,7 @@ describe('the sound of a recording, from a provider that knows no ranges', () =>
       apiKey: { sid: 'SK', secret: 'secret' },
       baseUrl: `http://127.0.0.1:${port}`,
     };
-    media = new RecordingMedia({ PROVIDER_TIMEOUT_MS: 5_000, RECORDING_MEDIA_HOSTS: hosts } as unknown as VoiceConfig);
+    media = new RecordingMedia({ PROVIDER_TIMEOUT_MS: 30_000, RECORDING_MEDIA_HOSTS: hosts } as unknown as VoiceConfig);
     return media.open({ twilio } as unknown as Tenant, `RE${'0'.repeat(32)}`, 'wav', range);
   }
 

@@ -44,6 +44,12 @@ export async function eraseCalls(
   return rows.map(({ call_sid: callSid, at }) => ({ callSid, at }));
 }
 
+/** Of calls that are with the provider, and locked: however they end, the person is not called again. */
+export async function forbidRetry(tx: Transaction, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await run(tx, `update calls set request = request - 'retry' where id = any($1)`, [ids]);
+}
+
 /** A call of the provider, and when something was last told of it. */
 export interface SweptCall {
   readonly callSid: string;
@@ -136,16 +142,14 @@ async function sweepSids(
      locked as materialized (
        select recording_sid from recordings where tenant = $1 and erasure is null
          and recording_sid in (select recording_sid from heard) order by recording_sid for no key update)
-     update recordings r set erasure = $3, delete_at = least(r.delete_at, $4), deletion_try_at = null
+     update recordings r set erasure = $3, delete_at = least(r.delete_at, $4), deletion_try_at = null,
+       call_id = case when r.proven_at is null then r.call_id end,
+       call_sid = case when r.proven_at is null then r.call_sid end,
+       conference_sid = case when r.proven_at is null then r.conference_sid end,
+       source = case when r.proven_at is null then r.source end
      from locked where r.tenant = $1 and r.recording_sid = locked.recording_sid
      returning r.proven_at is not null as gone`,
     [tenant, sids, erasure, now],
-  );
-  await run(
-    tx,
-    `update recordings set call_id = null, call_sid = null, conference_sid = null, source = null
-     where tenant = $1 and erasure = $2 and proven_at is not null`,
-    [tenant, erasure],
   );
   return rows.filter(({ gone }) => !gone).length;
 }

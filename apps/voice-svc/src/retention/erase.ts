@@ -5,7 +5,15 @@ import { type Call, move, unchanged } from '../call/call.ts';
 import { isFinal } from '../call/call.state.ts';
 import { lock, save } from '../call/call.store.ts';
 import { countSteps } from '../metrics.ts';
-import { callsNaming, eraseCalls, eraseConferenceNames, eraseFacts, forgetSessions, sweep } from './erase.store.ts';
+import {
+  callsNaming,
+  eraseCalls,
+  eraseConferenceNames,
+  eraseFacts,
+  forbidRetry,
+  forgetSessions,
+  sweep,
+} from './erase.store.ts';
 import { defer } from './retention.store.ts';
 
 const perBatch = 500;
@@ -107,6 +115,7 @@ async function eraseBatch(
   const over = locked.filter((call) => isWaiting(call) || isFinal(call.state)).map(({ id }) => id);
   const inFlight = locked.filter((call) => !isWaiting(call) && !isFinal(call.state)).map(({ id }) => id);
   const swept = await eraseCalls(tx, over, erasure, now);
+  await forbidRetry(tx, inFlight);
   await defer(tx, inFlight, erasure);
   return {
     calls: over.length,

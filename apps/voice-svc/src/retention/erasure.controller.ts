@@ -14,6 +14,7 @@ import {
   ZodResponse,
 } from '@signalbox/service';
 import type { Logger } from '@signalbox/telemetry';
+import type { Tenant } from '@signalbox/tenants';
 import { z } from 'zod';
 import { recipientOf } from '../acceptance/accept.rules.ts';
 import { erase, type Erasure } from './erase.ts';
@@ -65,7 +66,7 @@ export class ErasureController {
   })
   @ZodResponse(200, erasure)
   async erase(
-    @CurrentTenant() tenant: { name: string },
+    @CurrentTenant() tenant: Tenant,
     @ZodBody(erasureRequest) { recipient: written }: z.output<typeof erasureRequest>,
     @Req() request: { tokenHolder?: TokenHolder & { name?: string } },
   ): Promise<Erasure> {
@@ -74,9 +75,19 @@ export class ErasureController {
       const errors = [{ pointer: '#/recipient', detail: 'must be a phone number in E.164, a SIP or a client address' }];
       throw new ProblemException(422, 'Unknown recipient', 'The recipient cannot be read', { errors });
     }
+    // Every call has one of them: all recordings of the tenant would be deleted.
+    if (isOwn(tenant, recipient)) {
+      const errors = [{ pointer: '#/recipient', detail: 'is a number of the tenant' }];
+      throw new ProblemException(422, 'Own number', 'The recipient is nobody whom the tenant calls', { errors });
+    }
     const requestedBy = request.tokenHolder?.name ?? 'unnamed token';
     const done = await erase(this.#transact, { tenant: tenant.name, recipient, requestedBy }, new Date());
     this.#log.info({ tenant: tenant.name, requestedBy, ...done }, 'a recipient was erased');
     return done;
   }
+}
+
+/** It calls from it, or is called at it. */
+function isOwn({ senders, voice }: Tenant, address: string): boolean {
+  return senders.includes(address) || Object.hasOwn(voice?.numbers ?? {}, address);
 }

@@ -17,6 +17,7 @@ import { ProgressHandler } from '../progress/progress.handler.ts';
 import { RecordingKeeper } from '../recordings/keeper.ts';
 import { StepStore } from '../session/step-store.ts';
 import { erase } from './erase.ts';
+import { ErasureController } from './erasure.controller.ts';
 import { Retention } from './retention.ts';
 
 type Callback = EventOf<typeof topics.twilioCallCallbacks>;
@@ -32,7 +33,7 @@ const config = {
   PRICE_POLL_MS: 60_000,
   CALLBACK_OVERDUE_MS: 60_000,
   ATTEMPT_LEASE_MS: 60_000,
-  PROVIDER_TIMEOUT_MS: 5_000,
+  PROVIDER_TIMEOUT_MS: 30_000,
 } as unknown as VoiceConfig;
 
 let database: VoiceDatabase;
@@ -67,7 +68,7 @@ beforeAll(async () => {
   keeper = new RecordingKeeper(database.transact, directory, config, logger);
   progress = new ProgressHandler(directory, config);
   pool = new pg.Pool({ connectionString: database.url, max: 2 });
-  sessions = new StepStore({ pool, patienceMs: 5_000, pauseMs: 10, onUrgent: () => undefined });
+  sessions = new StepStore({ pool, patienceMs: 10_000, pauseMs: 10, onUrgent: () => undefined });
 });
 afterAll(async () => {
   await pool.end();
@@ -362,6 +363,19 @@ describe('an erasure', () => {
       .join('\n');
   }
 
+  /** The provider is asked to call. */
+  async function begin(id: string | null): Promise<void> {
+    await query(
+      `update calls set state = 'submitting', sequence = 2, round = 1, attempt = 1, due_at = null where id = $1`,
+      [id],
+    );
+    await query(
+      `insert into attempts (call_id, number, state, started_at, lease_until, worker)
+       values ($1, 1, 'calling', now(), now() + interval '1 hour', 'spec')`,
+      [id],
+    );
+  }
+
   interface Story {
     readonly kind: 'placed' | 'inbound' | 'leg';
     /** How far it had come when the erasure was asked for. */
@@ -382,15 +396,7 @@ describe('an erasure', () => {
       const [call] = await acceptCalls(database, 1, { to: who, say: said, metadata: { said, who } });
       id = call?.id ?? null;
       if (story.reached === 'accepted') return () => Promise.resolve();
-      await query(
-        `update calls set state = 'submitting', sequence = 2, round = 1, attempt = 1, due_at = null where id = $1`,
-        [id],
-      );
-      await query(
-        `insert into attempts (call_id, number, state, started_at, lease_until, worker)
-         values ($1, 1, 'calling', now(), now() + interval '1 hour', 'spec')`,
-        [id],
-      );
+      await begin(id);
     }
     if (story.kind === 'inbound') params = { From: who, To: ours, Direction: 'inbound' };
     if (story.kind === 'leg') {
@@ -492,6 +498,42 @@ describe('an erasure', () => {
       { recipient: '+1415•••177', requested_by: 'spec', calls: 700, other_calls: 1 },
       { recipient: '+1415•••177', requested_by: 'spec', calls: 0, other_calls: 0 },
     ]);
+  });
+
+  it('has a person called no more who asks for it while their telephone rings', async () => {
+    const retry = { on: ['busy'] as 'busy'[], attempts: 3, delaySeconds: 1 };
+    const [call] = await acceptCalls(database, 1, { to: person, retry });
+    const callSid = sid('CA');
+    const params = { From: ours, To: person, Direction: 'outbound-api' };
+    await begin(call?.id ?? null);
+    await tell(statusOf(callSid, 'ringing', params, call?.id));
+    expect(await erase(database.transact, request, now)).toMatchObject({ calls: 0, deferred: 1 });
+    await tell(statusOf(callSid, 'busy', params, call?.id));
+    expect(await count('calls', `state = 'busy' and due_at is null`)).toBe(1);
+    await passAll(after(1), 100);
+    expect(await count('calls', `recipient like 'erased:%'`)).toBe(1);
+  });
+
+  it('is refused for a number of the tenant, which every call has', async () => {
+    const controller = new ErasureController(database.transact, logger);
+    const numbers = { '+14155550111': 'main' };
+    const own = { ...tenant, senders: [ours], voice: { ...tenant.voice, numbers } } as unknown as Tenant;
+    for (const recipient of [ours, '+1 415 555 0111'])
+      await expect(controller.erase(own, { recipient }, {})).rejects.toMatchObject({ title: 'Own number' });
+    expect(await count('erasures')).toBe(0);
+    await controller.erase(own, { recipient: person }, {});
+    expect(await count('erasures')).toBe(1);
+  });
+
+  it('takes out at once whose a recording was that is gone already', async () => {
+    const inbound = sid('CA');
+    await tell(statusOf(inbound, 'completed', { From: person, To: ours, Direction: 'inbound' }));
+    await tell(recordingOf(inbound, sid('RE')));
+    await query(
+      `update recordings set state = 'deleted', deleted_at = now(), proven_at = now(), proof_status = 404, delete_at = now()`,
+    );
+    expect(await erase(database.transact, request, now)).toMatchObject({ otherCalls: 1, recordings: 0 });
+    expect(await count('recordings', 'call_sid is null and source is null and proof_status = 404')).toBe(1);
   });
 
   it('says of a recording whose it was until the provider is proven to have it no more', async () => {

@@ -167,8 +167,10 @@ export class Conversation {
     const row = await within(this.options.patienceMs, this.store.place(request.tenant.name, request.callSid));
     if (!row) throw new Lost('neither the URL nor the database knows the call');
     const flow = (seen.flow = await this.#flowOf(request, row));
-    if (row.state.step === step) return { place: row, flow };
-    if (row.state.step < step) throw new Lost('the database has not heard of the call for a while');
+    // What comes late from a flow that the call has left is no answer to the one it is in.
+    const isHere = !opened || opened.place.flow === row.flow;
+    if (isHere && row.state.step === step) return { place: row, flow };
+    if (isHere && row.state.step < step) throw new Lost('the database has not heard of the call for a while');
     // This was asked before: by now nobody hears more than what the call was told last.
     return { place: row, flow, earlier: row.document };
   }

@@ -166,6 +166,21 @@ describe('the row of a call', () => {
     expect(await toldOf(callSid)).toEqual(['main.1', 'main.2', 'other.1', 'main.3']);
   });
 
+  it('that is erased in that moment leaves a repeat its own document', async () => {
+    const callSid = newCall();
+    await open().take(step(callSid, 1));
+    const erasing = {
+      async query(statement: pg.QueryConfig) {
+        const result = await pool.query(statement);
+        if (statement.name === 'flow-steps')
+          await pool.query('delete from flow_sessions where call_sid = $1', [callSid]);
+        return result;
+      },
+    } as unknown as pg.Pool;
+    const store = new StepStore({ pool: erasing, patienceMs: 10_000, pauseMs: 1_000, onUrgent: () => undefined });
+    expect(await store.take(step(callSid, 1))).toEqual({ outcome: 'late', document: '<Response>main 1 1</Response>' });
+  });
+
   it('is another one for another tenant', async () => {
     const store = open();
     const callSid = newCall();

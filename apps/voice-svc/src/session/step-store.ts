@@ -152,13 +152,12 @@ export class StepStore {
              join ${keys.as('k')} using (tenant, call_sid)`,
       values: keys.parameters,
     });
-    if (rows.length < steps.length) throw new Error('a step was refused as known and then not found');
-    return new Map(
-      rows.map((row) => [
-        callOfRow(row),
-        { flow: row.flow, state: { step: row.step }, digest: row.digest, document: row.document },
-      ]),
-    );
+    const known = new Map(steps.map((step) => [callOf(step), erased]));
+    for (const row of rows) {
+      const { flow, digest, document } = row;
+      known.set(callOfRow(row), { flow, state: { step: row.step }, digest, document });
+    }
+    return known;
   }
 }
 
@@ -169,6 +168,9 @@ interface Earlier {
   readonly document: string;
   readonly digest: Buffer;
 }
+
+/** The row was there and is not any more: the person was erased in that moment. It is as if the call had gone on. */
+const erased: Earlier = { flow: '', state: { step: 0 }, document: '', digest: Buffer.alloc(0) };
 
 /**
  * What a step is answered that was not taken. Once its call has gone on nobody hears the answer any more: it is what the request

@@ -51,6 +51,10 @@ describe('the dispatcher, with a table and a call that are not messages', () => 
   }
   const done = async () =>
     (await database.dataSource.query<unknown[]>('select from parcels where done and due_at is null')).length;
+  const lines = async () => {
+    const waiting = await database.dataSource.query<{ queue: string }[]>('select queue from parcels where not done');
+    return waiting.map(({ queue }) => queue);
+  };
   const outcomes = () =>
     database.dataSource.query<{ state: string; error: string | null; count: number }[]>(
       `select state, count(*)::int as count from attempts group by state order by state`,
@@ -93,8 +97,7 @@ describe('the dispatcher, with a table and a call that are not messages', () => 
     await eventually(async () => expect(await done()).toBe(4));
     const cities = outgoing.sent.map(({ city }) => city).sort();
     expect(cities).toEqual(['oslo', 'oslo', 'oslo', 'rome']);
-    const waiting = await database.dataSource.query<{ queue: string }[]>('select queue from parcels where not done');
-    expect(waiting).toEqual([{ queue: 'city:rome' }, { queue: 'city:rome' }]);
+    await eventually(async () => expect(await lines()).toEqual(['city:rome', 'city:rome']));
   });
 
   it('takes the next way where the cap of the first is reached, and waits where that of the last is', async () => {
@@ -113,8 +116,19 @@ describe('the dispatcher, with a table and a call that are not messages', () => 
     ]);
     await eventually(async () => expect(await done()).toBe(6));
     expect(outgoing.sent.map(({ city }) => city).sort()).toEqual(['oslo', 'oslo', 'oslo', 'oslo', 'rome', 'rome']);
-    const waiting = await database.dataSource.query<{ queue: string }[]>('select queue from parcels where not done');
-    expect(waiting).toEqual(Array(3).fill({ queue: 'city:rome||city:oslo' }));
+    await eventually(async () => expect(await lines()).toEqual(Array(3).fill('city:rome||city:oslo')));
+  });
+
+  it('goes on with what is held in a line as soon as it may go another way', async () => {
+    await database.add(4, 'rome');
+    start([
+      [{ kind: 'city', value: 'rome' }, { dailyCap: 1 }],
+      [{ kind: 'city', value: 'oslo' }, { dailyCap: 10 }],
+    ]);
+    await eventually(async () => expect(await lines()).toEqual(Array(3).fill('city:rome')));
+    outgoing.ways = (parcel) => [parcel, { ...parcel, city: 'oslo' }];
+    await eventually(async () => expect(await done()).toBe(4));
+    expect(outgoing.sent.map(({ city }) => city).sort()).toEqual(['oslo', 'oslo', 'oslo', 'rome']);
   });
 
   it('gives back what was refused, to the way on which it was counted', async () => {

@@ -18,6 +18,7 @@ import { giveBackUnsent } from './give-back.ts';
 import type { Item } from './item.ts';
 import type { SendOutcome } from './outcome.ts';
 import type { Answered, Call, Outgoing } from './outgoing.ts';
+import { reline } from './reline.ts';
 
 /** Lanes that are claimed together. Each side has its own loop, so that no code waits for a claim of bulk to end. */
 interface Side<I extends Item> {
@@ -44,6 +45,9 @@ const yieldMs = 1_000;
 
 /** How often messages are looked for that would expire before their daily cap lets them go. */
 const rejectEveryMs = 1_000;
+
+/** Items of a held line that one transaction sends to another one. */
+const relinedAtOnce = 500;
 
 export interface DispatcherOptions<I extends Item> {
   readonly outgoing: Outgoing<I>;
@@ -181,18 +185,27 @@ export class Dispatcher<I extends Item = Item> {
     if (side === this.#critical && claimed.calls.length > 0) this.#yieldUntil = performance.now() + yieldMs;
     for (const call of claimed.calls) this.#take(call, side);
     for (const { quota } of claimed.throttled) quotaThrottled.inc({ scope_kind: quota.scope.kind });
-    await this.#lookOverCaps(claimed.throttled);
+    const relined = await this.#lookOverCaps(claimed.throttled);
     // Whatever was found, there may be more.
-    if (claimed.changed) return 0;
+    if (claimed.changed || relined) return 0;
     const heldMs = this.#accounts.heldUntil(Date.now()) - Date.now();
     return Math.max(1, Math.min(this.#config.DISPATCH_POLL_MS, claimed.moreInMs, heldMs));
   }
 
-  async #lookOverCaps(throttled: readonly Throttled[]): Promise<void> {
+  /** True when something was sent to another line, which may go on. */
+  async #lookOverCaps(throttled: readonly Throttled[]): Promise<boolean> {
     const capped = throttled.filter(({ why }) => why === 'cap');
-    if (capped.length === 0 || performance.now() < this.#rejectAt) return;
+    if (capped.length === 0 || performance.now() < this.#rejectAt) return false;
     this.#rejectAt = performance.now() + rejectEveryMs;
-    for (const line of capped) await this.#transact(async (tx) => this.#outgoing.overCap?.(tx, line, new Date()));
+    let relined = false;
+    for (const held of capped) {
+      const quotas = this.#quotas.of(held.line.tenant);
+      await this.#transact(async (tx) => {
+        if ((await reline(tx, this.#outgoing, held.line, quotas, new Date(), relinedAtOnce)) > 0) relined = true;
+        else await this.#outgoing.overCap?.(tx, held, new Date());
+      });
+    }
+    return relined;
   }
 
   #take(call: Call<I>, side: Side<I>): void {
