@@ -115,6 +115,7 @@ export async function runEmailService(environment: NodeJS.ProcessEnv = {}) {
   const suppressions: SuppressionChanged[] = [];
   const restrictions: (Partial<EmailRestrictionClosed> & { readonly type: string })[] = [];
   const deadLetters: (string | undefined)[] = [];
+  const read = new Set<string>();
   const consumer = kafka.consumer({ groupId: names.group('email-svc-spec') });
   await consumer.connect();
   await consumer.subscribe({
@@ -128,7 +129,11 @@ export async function runEmailService(environment: NodeJS.ProcessEnv = {}) {
     fromBeginning: true,
   });
   await consumer.run({
-    eachMessage: async ({ topic, message }) => {
+    eachMessage: async ({ topic, partition, message }) => {
+      // This consumer, not the service, reads records again when its group is balanced anew.
+      const record = `${topic} ${partition} ${message.offset}`;
+      if (read.has(record)) return;
+      read.add(record);
       if (topic.endsWith('.dlq')) return void deadLetters.push(message.key?.toString());
       const data = JSON.parse(String(message.value)) as { tenant?: string };
       if (data.tenant !== tenant && data.tenant !== otherTenant) return;
